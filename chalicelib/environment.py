@@ -9,15 +9,16 @@ It differs from Jinja's immutable sandbox in what a message to a customer needs:
 - a render has a budget. Loops, macro calls, filters and text all draw on it, so that an endless loop
   or a gigantic result ends in `RenderTooLarge` within a fraction of a second.
 
-Render inside ``with environment.bounded():`` and join with ``environment.concat``. `Template.render`
-does both by itself.
+Render inside ``with environment.bounded():`` and join with ``environment.concat``; `Template.render`
+does both by itself. A context made without `bounded` has its own budget, but what Python says of an
+endless recursion is then not put into words.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from jinja2 import BaseLoader, StrictUndefined, Template, UndefinedError, nodes
@@ -45,6 +46,29 @@ class RenderTooLarge(TemplateRuntimeError):  # noqa: N818 - a word of the docume
     """A template would loop too long or make too large a text; the message says which."""
 
 
+class MissingField(UndefinedError):  # noqa: N818 - what it is about, as its base class is named
+    """A template needs a value that is not there; `field` is its path as the template writes it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class _Missing(StrictUndefined):
+    __slots__ = ()
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: Any = missing,
+        name: str | None = None,
+        exc: type[TemplateRuntimeError] = UndefinedError,
+    ) -> None:
+        super().__init__(hint, obj, name, exc)
+        if hint is None and exc is UndefinedError and isinstance(name, str):
+            self._undefined_exception = partial(MissingField, name)  # type: ignore[assignment]
+
+
 class _Budget:
     __slots__ = ("left",)
 
@@ -53,12 +77,13 @@ class _Budget:
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("heraldo_render_budget", default=None)
+_bounded: ContextVar[bool] = ContextVar("heraldo_render_bounded", default=False)
 
 
 def _spend(units: int) -> None:
     budget = _budget.get()
-    if budget is None:
-        raise RuntimeError("render inside `with environment.bounded():`")
+    if budget is None:  # a filter called by itself, or by the compiler on a constant
+        return
     budget.left -= units
     if budget.left < 0:
         raise RenderTooLarge(
@@ -208,7 +233,9 @@ class _Generator(CodeGenerator):
 
     def blockvisit(self, nodes: Iterable[nodes.Node], frame: Frame) -> None:
         # Every body counts when it is entered: of a loop, a macro, a block, a branch.
-        self.writeline("environment.step()")
+        nodes = list(nodes)
+        fixed = sum(len(text.data) for node in nodes for text in _fixed_texts(node))
+        self.writeline(f"environment.step({1 + (fixed >> 8)})")
         super().blockvisit(nodes, frame)
 
     def visit_Call(  # noqa: N802 - the name that Jinja calls
@@ -267,6 +294,11 @@ class _Generator(CodeGenerator):
         self.write(f", {dotted(node)!r})")
 
 
+def _fixed_texts(node: nodes.Node) -> Iterator[nodes.TemplateData]:
+    if isinstance(node, nodes.Output):
+        yield from (part for part in node.nodes if isinstance(part, nodes.TemplateData))
+
+
 def dotted(node: nodes.Node) -> str | None:
     """The path that an expression names, as the template writes it; None if it is no plain path."""
     if isinstance(node, nodes.Name):
@@ -284,9 +316,20 @@ def dotted(node: nodes.Node) -> str | None:
 
 
 class BoundedTemplate(Template):
-    """A template whose `render` keeps to the budget."""
+    """A template whose renders keep to a budget."""
 
     environment: "HeraldoEnvironment"
+
+    def new_context(
+        self,
+        vars: dict[str, Any] | None = None,
+        shared: bool = False,
+        locals: Mapping[str, Any] | None = None,
+    ) -> Context:
+        # A shared context belongs to an include or import of a render that already has a budget.
+        if not shared and not _bounded.get():
+            _budget.set(_Budget())
+        return super().new_context(vars, shared, locals)
 
     def render(self, *args: Any, **kwargs: Any) -> str:
         with self.environment.bounded():
@@ -300,7 +343,7 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
     template_class = BoundedTemplate
     intercepted_binops = frozenset({"+", "*", "**", "%"})
     concat = staticmethod(_concat)
-    step = staticmethod(lambda: _spend(1))
+    step = staticmethod(_spend)
 
     @contextmanager
     def bounded(self) -> Iterator[None]:
@@ -310,6 +353,7 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
         end and for numbers too large to compute.
         """
         token = _budget.set(_Budget())
+        outer = _bounded.set(True)
         try:
             yield
         except RecursionError:
@@ -317,6 +361,7 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
         except (MemoryError, OverflowError):
             raise RenderTooLarge("a value is too large to compute") from None
         finally:
+            _bounded.reset(outer)
             _budget.reset(token)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -330,7 +375,8 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
     def text(self, value: Any, path: str | None) -> str:
         """What ``{{ value }}`` prints. A null is refused: nobody is to read "None"."""
         if value is None:
-            raise UndefinedError(f"{path or 'a value'!r} is null, and would be printed as 'None'")
+            what = f"{path!r} is null" if path else "a value is null"
+            raise MissingField(path or "", f"{what}, and would be printed as 'None'")
         _charge(value)
         text = str(value)
         if len(text) > MAX_TEXT:
@@ -452,7 +498,7 @@ def make_environment(loader: BaseLoader | None) -> HeraldoEnvironment:
     """The one environment of a process; every template is compiled in it at most once."""
     environment = HeraldoEnvironment(
         loader=loader,
-        undefined=StrictUndefined,
+        undefined=_Missing,
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,

@@ -1,0 +1,108 @@
+"""The IAM policies, one per function and stage, and the part of chalice's configuration that names
+them. `make policies` writes both; a test holds the committed files to this module.
+
+Region and account are wildcards so that no file names an account; everything else is exact.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from chalicelib import names
+
+STAGES: Final = ("local", "dev", "prod")
+API: Final = "api_handler"
+FUNCTIONS: Final = (API, *names.LANES)
+
+_ROOT: Final = Path(__file__).parents[1]
+
+
+def function_name(stage: str, function: str) -> str:
+    """The name that chalice gives a function: the API handler's is the application's own."""
+    return f"heraldo-{stage}" if function == API else f"heraldo-{stage}-{function}"
+
+
+def policy(stage: str, function: str) -> dict[str, Any]:
+    """What `function` may do in `stage`: nothing that it does not do today."""
+    statements = _api(stage) if function == API else _lane(stage, function)
+    return {"Version": "2012-10-17", "Statement": [*statements, _logs(stage, function)]}
+
+
+def config(current: dict[str, Any]) -> dict[str, Any]:
+    """`.chalice/config.json` with its stages written anew; the rest of it is kept."""
+    stages = {
+        stage: {
+            "environment_variables": {"HERALDO_STAGE": stage},
+            "lambda_functions": {
+                function: {"iam_policy_file": f"policies/{stage}/{function}.json"}
+                for function in FUNCTIONS
+            },
+        }
+        for stage in STAGES
+    }
+    return {**current, "stages": stages}
+
+
+def files(root: Path = _ROOT) -> dict[Path, str]:
+    """Every generated file with the text it must have."""
+    chalice = root / ".chalice"
+    settings = json.loads((chalice / "config.json").read_text("utf-8"))
+    documents = {
+        chalice / "policies" / stage / f"{function}.json": policy(stage, function)
+        for stage in STAGES
+        for function in FUNCTIONS
+    }
+    documents[chalice / "config.json"] = config(settings)
+    return {path: json.dumps(content, indent=2) + "\n" for path, content in documents.items()}
+
+
+def _allow(actions: list[str], *resources: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
+
+
+def _queue(name: str) -> str:
+    return f"arn:aws:sqs:*:*:{name}"
+
+
+def _table(stage: str, table: str) -> str:
+    return f"arn:aws:dynamodb:*:*:table/{names.table(stage, table)}"
+
+
+def _logs(stage: str, function: str) -> dict[str, Any]:
+    group = f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(stage, function)}:*"
+    return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], group)
+
+
+def _api(stage: str) -> list[dict[str, Any]]:
+    queues = [_queue(names.queue(stage, lane)) for lane in names.LANES]
+    # A transaction is authorised through the actions that it is made of.
+    ledger = ["PutItem", "GetItem", "Query", "UpdateItem", "DeleteItem", "BatchGetItem"]
+    return [
+        _allow(["sqs:SendMessage", "sqs:GetQueueUrl"], *queues),
+        _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
+        _allow(["dynamodb:GetItem"], _table(stage, "keys")),
+    ]
+
+
+def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
+    receive = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"]
+    ledger = ["BatchGetItem", "BatchWriteItem", "PutItem"]
+    return [
+        _allow([f"sqs:{action}" for action in receive], _queue(names.queue(stage, lane))),
+        _allow(["sqs:SendMessage"], _queue(names.dead_queue(stage, lane))),
+        _allow(["sns:Publish"], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
+        _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
+    ]
+
+
+def main() -> None:
+    """Write every generated file (`make policies`)."""
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

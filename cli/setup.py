@@ -1,0 +1,135 @@
+"""Makes the two virtual environments: `.venv` for the tools, `.venv-aws` for the local AWS.
+
+Run by a bare Python before anything is installed, so it imports the standard library only. A stamp
+with the hash of the requirements makes every later call instant.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+ENVIRONMENTS: Final = {
+    ".venv": ("requirements-dev.txt", "requirements.txt"),
+    ".venv-aws": ("requirements-aws.txt",),
+}
+
+
+class SetupError(Exception):
+    """One sentence for the person who typed the command."""
+
+
+def ensure(name: str, root: Path = ROOT) -> Path:
+    """Return the Python of environment `name`, made or brought up to date first where needed."""
+    folder = root / name
+    python = folder / "bin" / "python"
+    stamp = folder / ".ready"
+    digest = _digest([root / file for file in ENVIRONMENTS[name]])
+    if _is_ready(python, stamp, digest):
+        return python
+    (root / ".heraldo").mkdir(exist_ok=True)
+    with (root / ".heraldo" / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `make run` and `make test` may both be the first
+        if not _is_ready(python, stamp, digest):
+            stamp.unlink(missing_ok=True)
+            _make(folder, python)
+            _install(python, root / ENVIRONMENTS[name][0], name)
+            stamp.write_text(digest)
+    return python
+
+
+def _digest(files: list[Path]) -> str:
+    content = b"\0".join(file.read_bytes() for file in files)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"{version} {hashlib.sha256(content).hexdigest()}"
+
+
+def _is_ready(python: Path, stamp: Path, digest: str) -> bool:
+    ready = python.exists() and stamp.exists() and stamp.read_text() == digest
+    if ready:
+        stamp.touch()  # ./heraldo and make compare its time with the requirements'
+    return ready
+
+
+def _make(folder: Path, python: Path) -> None:
+    runs = (
+        python.exists()
+        and not subprocess.run(
+            [
+                python,
+                "-c",
+                f"import pip, sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})",
+            ],
+            capture_output=True,
+            check=False,
+        ).returncode
+    )
+    if runs:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    # sys.executable may itself live in a virtual environment that is about to go.
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", folder], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise SetupError(
+            "This Python cannot make virtual environments; on Debian and Ubuntu:"
+            " apt-get install python3-venv"
+        )
+
+
+def _install(python: Path, requirements: Path, name: str) -> None:
+    print(f"Setting up {name} from {requirements.name} (once; about half a minute)", flush=True)
+    pip = subprocess.Popen(
+        [
+            *(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
+            *("--retries", "2", "--progress-bar", "off", "-r", requirements),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert pip.stdout is not None  # noqa: S101 - for the type checker; PIPE was asked for
+    said: list[str] = []
+    for line in pip.stdout:
+        said.append(line.strip())
+        if line.startswith("Collecting "):
+            print(f"  {line.split()[1]}", flush=True)
+        elif line.startswith("Installing collected"):
+            print("  installing", flush=True)
+    if pip.wait():
+        raise SetupError(_why(said))
+
+
+def _why(said: list[str]) -> str:
+    text = "\n".join(said).lower()
+    errors = [line for line in said if line.startswith("ERROR")]
+    last = errors[-1].removeprefix("ERROR: ") if errors else (said or ["pip said nothing"])[-1]
+    unreachable = ("connection", "newconnectionerror", "name resolution", "timed out", "proxy")
+    if any(sign in text for sign in unreachable):
+        return f"The package registry is out of reach; check the network or PIP_INDEX_URL ({last})"
+    return f"pip could not install the requirements: {last}"
+
+
+def main() -> int:
+    """Make the environments named on the command line, or all of them."""
+    try:
+        for name in sys.argv[1:] or ENVIRONMENTS:
+            ensure(name)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

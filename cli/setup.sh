@@ -1,0 +1,11 @@
+#!/bin/sh
+# Finds a Python that is new enough and has it make the virtual environments named as arguments.
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+for python in python3.11 python3 python3.12 python3.13 python3.14; do
+    if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then
+        exec "$python" "$here/setup.py" "$@"
+    fi
+done
+found=$(python3 --version 2>/dev/null || echo "no Python")
+echo "Heraldo needs Python 3.11 to 3.14 on the PATH; found $found." >&2
+exit 1

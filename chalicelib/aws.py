@@ -1,0 +1,52 @@
+"""The clients, made when first used and kept for the life of the worker.
+
+botocore rather than boto3: importing boto3 only to get its clients costs a cold start a sixth more.
+Parameter validation is botocore's own setting and is off, because what Heraldo sends was validated
+where it came in and checking it again costs more CPU than signing the request.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+
+@functools.cache
+def _client(service: str, attempts: int, read_timeout: float) -> Any:
+    config = Config(
+        connect_timeout=2,
+        read_timeout=read_timeout,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        parameter_validation=False,
+        tcp_keepalive=True,
+    )
+    return _session().create_client(service, config=config)
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+def sns() -> SNSClient:
+    """SNS, never retried by the client: a publish that timed out may have been sent, and what to do
+    then is the event type's `on_unknown` to decide, not botocore's."""
+    return cast("SNSClient", _client("sns", 1, 5))
+
+
+def dynamodb() -> DynamoDBClient:
+    """DynamoDB; every call Heraldo makes may be repeated, so the client retries."""
+    return cast("DynamoDBClient", _client("dynamodb", 3, 2))
+
+
+def sqs() -> SQSClient:
+    """SQS; FIFO deduplication makes a repeated send harmless, so the client retries."""
+    return cast("SQSClient", _client("sqs", 3, 3))

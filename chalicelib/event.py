@@ -1,0 +1,228 @@
+"""What goes in: a CloudEvents 1.0 event, checked attribute by attribute.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chalicelib.errors import FieldError, InvalidEvent
+
+# Together they are the ledger's key, of at most 2,048 and 1,024 bytes of UTF-8:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MAX_ID: Final = 256
+MAX_SOURCE: Final = 256
+MAX_ATTRIBUTE: Final = 1024
+
+_STRINGS: Final = ("recipient", "locale", "partitionkey", "traceparent")
+_TIMES: Final = ("time", "expirytime", "deliverat")
+_KNOWN: Final = frozenset(
+    ("id", "source", "type", "data", "subject", "specversion", "datacontenttype", "dataschema")
+    + _STRINGS
+    + _TIMES
+)
+_EXTENSION_NAME: Final = re.compile(r"[a-z0-9]{1,64}\Z")
+_LOCALE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_JSON_TYPE: Final = re.compile(r"[\w.+-]+/([\w.-]+\+)?json\s*(;.*)?\Z", re.IGNORECASE)
+_INT32: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened. `data` and `extensions` are read, never changed."""
+
+    id: str
+    source: str
+    type: str
+    data: Mapping[str, Any]
+    subject: str | None = None
+    time: str | None = None
+    recipient: str | None = None
+    locale: str | None = None
+    partitionkey: str | None = None
+    expirytime: str | None = None
+    traceparent: str | None = None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ordering_key(self) -> str:
+        """Events with one ordering key are delivered in the order in which they were accepted."""
+        return self.partitionkey or self.recipient or self.subject or self.type
+
+    def attributes(self) -> dict[str, Any]:
+        """Every attribute that is set, `data` included: what rules and templates can see."""
+        found: dict[str, Any] = {
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "data": self.data,
+        }
+        for name in ("subject", "time", "expirytime", *_STRINGS):
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = value
+        if self.extensions:
+            found.update(self.extensions)
+        return found
+
+    def to_json(self) -> str:
+        """The event as a structured-mode CloudEvent, as it stands in a lane's queue."""
+        return json.dumps(
+            {"specversion": "1.0", **self.attributes()}, ensure_ascii=False, separators=(",", ":")
+        )
+
+    def content_hash(self) -> str:
+        """Hex SHA-256 of everything but the `id`: equal for events that say the same."""
+        content = self.attributes()
+        del content["id"]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def with_id(self, event_id: str) -> Event:
+        return replace(self, id=event_id)
+
+    def expired(self, now: datetime) -> bool:
+        """Whether `expirytime` is past at `now` (aware)."""
+        return self.expirytime is not None and timestamp(self.expirytime) <= now
+
+
+def timestamp(text: str) -> datetime:
+    """Read an RFC 3339 timestamp; raises ValueError where it is none or has no offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or len(text) < len("2026-01-01T00:00Z"):
+        raise ValueError("no offset")
+    return moment
+
+
+def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Event:
+    """Read an event from its JSON form.
+
+    Parameters
+    ----------
+    raw : the decoded JSON, with or without `specversion`.
+    default_id, default_source : used where the event names none; an `id` stays empty without.
+
+    Raises
+    ------
+    InvalidEvent : with one entry for every attribute at fault.
+    """
+    if not isinstance(raw, Mapping):
+        raise InvalidEvent("not-an-event", [FieldError("event", "must be a JSON object")])
+    errors: list[FieldError] = []
+    extensions: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name not in _KNOWN:
+            _check_extension(name, value, extensions, errors)
+    event_type = raw.get("type")
+    if not isinstance(event_type, str) or not event_type:
+        errors.append(FieldError("type", "is required: the event type, such as order.shipped"))
+    data = raw.get("data")
+    if not isinstance(data, Mapping):
+        what = "is required and" if data is None else ""
+        errors.append(FieldError("data", f"{what} must be a JSON object".strip()))
+    if "data_base64" in raw:
+        errors.append(FieldError("data_base64", "is not taken; send data as a JSON object"))
+    if raw.get("specversion", "1.0") != "1.0":
+        errors.append(FieldError("specversion", 'must be "1.0"'))
+    content_type = raw.get("datacontenttype")
+    if content_type is not None and not (
+        isinstance(content_type, str) and _JSON_TYPE.match(content_type)
+    ):
+        errors.append(FieldError("datacontenttype", "must be application/json"))
+    event_id = _string(raw, "id", MAX_ID, errors) or default_id
+    source = _string(raw, "source", MAX_SOURCE, errors) or default_source
+    subject = _string(raw, "subject", MAX_ATTRIBUTE, errors)
+    _string(raw, "dataschema", MAX_ATTRIBUTE, errors)
+    named = {name: _string(raw, name, MAX_ATTRIBUTE, errors) for name in _STRINGS if name in raw}
+    locale = named.get("locale")
+    if locale is not None and not _LOCALE.match(locale):
+        errors.append(FieldError("locale", "must be a language tag such as es or es-AR"))
+    times = {name: _time(raw, name, errors) for name in _TIMES if name in raw}
+    deliverat = times.pop("deliverat", None)
+    if deliverat is not None and timestamp(deliverat) > datetime.now(UTC):
+        errors.append(
+            FieldError(
+                "deliverat",
+                "lies in the future, and Heraldo does not hold events back yet: "
+                "send the event at that time, or leave deliverat out",
+            )
+        )
+    if errors:
+        raise InvalidEvent("invalid-event", errors)
+    assert isinstance(event_type, str)  # noqa: S101 - checked above, for the type checker
+    assert isinstance(data, Mapping)  # noqa: S101
+    return Event(
+        id=event_id,
+        source=source,
+        type=event_type,
+        data=data,
+        subject=subject,
+        extensions=extensions,
+        **named,
+        **times,
+    )
+
+
+def _string(
+    raw: Mapping[str, Any], name: str, longest: int, errors: list[FieldError]
+) -> str | None:
+    value = raw.get(name)
+    if value is None:  # the JSON format has null for "not set"
+        return None
+    if not isinstance(value, str) or not value:
+        errors.append(FieldError(name, "must be a non-empty string; leave it out if there is none"))
+    elif len(value) > longest:
+        errors.append(FieldError(name, f"has more than {longest} characters"))
+    elif _CONTROL.search(value):
+        errors.append(FieldError(name, "has line breaks or other control characters"))
+    else:
+        return value
+    return None
+
+
+def _time(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str | None:
+    value = _string(raw, name, MAX_ATTRIBUTE, errors)
+    if value is not None:
+        try:
+            timestamp(value)
+        except ValueError:
+            problem = "must be an RFC 3339 timestamp with an offset, such as 2026-11-22T10:00:00Z"
+            errors.append(FieldError(name, problem))
+            return None
+    return value
+
+
+def _check_extension(
+    name: object, value: object, extensions: dict[str, Any], errors: list[FieldError]
+) -> None:
+    """Keep an unknown attribute if CloudEvents allows it (name: a-z and 0-9; value: no object)."""
+    if name == "data_base64":
+        return
+    if not isinstance(name, str) or not _EXTENSION_NAME.match(name):
+        shown = str(name)[:64] if _CONTROL.search(str(name)) is None else "(attribute)"
+        problem = "attribute names are lower-case letters and digits; put your own fields in data"
+        errors.append(FieldError(shown, problem))
+    elif value is None:
+        return
+    elif isinstance(value, bool):
+        extensions[name] = value
+    elif isinstance(value, int):
+        if -_INT32 <= value < _INT32:
+            extensions[name] = value
+        else:
+            errors.append(FieldError(name, "is an integer outside 32 bits"))
+    elif isinstance(value, str):
+        checked = _string({name: value}, name, MAX_ATTRIBUTE, errors)
+        if checked is not None:
+            extensions[name] = checked
+    else:
+        problem = "must be a string, an integer or a boolean; put structured values in data"
+        errors.append(FieldError(name, problem))

@@ -1,0 +1,365 @@
+"""The ledger: what became of every event. One DynamoDB item per event, no words and no person in it.
+
+Attributes are few and flat (a timeline is one string of lines, the SNS ids one JSON object), because
+botocore pays for every nested value of an item in CPU, twice per event.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import aws, names
+from chalicelib.errors import TransientError
+
+# Every status there is. An event's last word is one of SETTLED; only `failed` can still change,
+# by a redrive.
+ACCEPTED: Final = "accepted"
+PUBLISHING: Final = "publishing"  # written before SNS is asked, for types with on_unknown = skip
+RETRYING: Final = "retrying"
+PUBLISHED: Final = "published"
+SUPPRESSED: Final = "suppressed"
+EXPIRED: Final = "expired"
+UNKNOWN: Final = "unknown"  # SNS may or may not have taken it, and the type says skip
+TEST: Final = "test"
+FAILED: Final = "failed"
+SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST))
+
+KEEP_SECONDS: Final = 30 * 24 * 3600
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+WRITE_ITEMS: Final = 25
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+CLAIM_ITEMS: Final = 100
+# FIFO's own deduplication window, in which equal content without an id is one event:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html
+SAME_CONTENT_SECONDS: Final = 300
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+READ_ITEMS: Final = 100
+
+Key = tuple[str, str]  # (id, source)
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of one event.
+
+    `sent` maps `destination/locale` to SNS's message id; `template` is the version that was rendered;
+    `fields` has short hashes of the content's fields, so that a changed one can be named.
+    """
+
+    id: str
+    source: str
+    status: str = ""
+    type: str = ""
+    lane: str = ""
+    timeline: list[str] = field(default_factory=list)
+    rules: tuple[str, ...] = ()
+    sent: dict[str, str] = field(default_factory=dict)
+    template: str = ""
+    reason: str = ""
+    detail: str = ""
+    attempts: int = 0
+    fields: str = ""
+    test: bool = False
+
+    @property
+    def key(self) -> Key:
+        return (self.id, self.source)
+
+    def enter(self, status: str, at: str) -> None:
+        """Take a status; `at` is an ISO timestamp."""
+        self.status = status
+        self.timeline.append(f"{at} {status}")
+
+
+def now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_item(record: Record, expires: str) -> dict[str, Any]:
+    """The DynamoDB item of a record; what is empty is left out."""
+    item: dict[str, Any] = {
+        "id": {"S": record.id},
+        "source": {"S": record.source},
+        "status": {"S": record.status},
+        "type": {"S": record.type},
+        "lane": {"S": record.lane},
+        "timeline": {"S": "\n".join(record.timeline)},
+        "expires": {"N": expires},
+    }
+    if record.rules:
+        item["rules"] = {"S": " ".join(record.rules)}
+    if record.sent:
+        item["sent"] = {"S": json.dumps(record.sent, separators=(",", ":"))}
+    if record.template:
+        item["template"] = {"S": record.template}
+    if record.reason:
+        item["reason"] = {"S": record.reason}
+    if record.detail:
+        item["detail"] = {"S": record.detail}
+    if record.attempts:
+        item["attempts"] = {"N": str(record.attempts)}
+    if record.fields:
+        item["fields"] = {"S": record.fields}
+    if record.test:
+        item["test"] = {"BOOL": True}
+    return item
+
+
+def from_item(item: Mapping[str, Any]) -> Record:
+    def text(name: str) -> str:
+        value: str = item[name]["S"] if name in item else ""
+        return value
+
+    return Record(
+        id=text("id"),
+        source=text("source"),
+        status=text("status"),
+        type=text("type"),
+        lane=text("lane"),
+        timeline=text("timeline").splitlines(),
+        rules=tuple(text("rules").split()),
+        sent=json.loads(text("sent")) if "sent" in item else {},
+        template=text("template"),
+        reason=text("reason"),
+        detail=text("detail"),
+        attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
+        fields=text("fields"),
+        test=bool(item["test"]["BOOL"]) if "test" in item else False,
+    )
+
+
+def expires_text() -> str:
+    return str(int(time.time()) + KEEP_SECONDS)
+
+
+def read(keys: Iterable[Key]) -> dict[Key, Record]:
+    """What is known of these events; an event without an entry is not known.
+
+    Raises
+    ------
+    TransientError : DynamoDB could not be read, after the client's own retries.
+    """
+    table = names.table(names.stage(), "ledger")
+    wanted = [{"id": {"S": i}, "source": {"S": s}} for i, s in dict.fromkeys(keys)]
+    found: dict[Key, Record] = {}
+    pending = wanted
+    for _ in range(8):
+        if not pending:
+            return found
+        chunk, rest = pending[:READ_ITEMS], pending[READ_ITEMS:]
+        try:
+            answer = aws.dynamodb().batch_get_item(
+                RequestItems={table: {"Keys": chunk, "ConsistentRead": True}}
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise TransientError(f"the ledger cannot be read ({name_of(error)})") from None
+        for item in answer["Responses"].get(table, []):
+            record = from_item(item)
+            found[record.key] = record
+        left: Any = answer.get("UnprocessedKeys", {})
+        pending = list(left.get(table, {}).get("Keys", [])) + rest
+    if pending:
+        raise TransientError("the ledger cannot be read (throttled)")
+    return found
+
+
+def write(records: Sequence[Record], seconds: float = 10) -> list[Record]:
+    """Write these records whole; returns those that could not be written within `seconds`."""
+    give_up = time.monotonic() + seconds
+    table = names.table(names.stage(), "ledger")
+    expires = expires_text()
+    pending: list[Any] = [{"PutRequest": {"Item": to_item(r, expires)}} for r in records]
+    pause = 0.05
+    while pending:
+        chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
+        try:
+            answer = aws.dynamodb().batch_write_item(RequestItems={table: chunk})
+            left: list[Any] = list(answer.get("UnprocessedItems", {}).get(table, []))
+        except (BotoCoreError, ClientError):
+            left = chunk
+        pending = left + rest
+        if left:
+            if time.monotonic() + pause > give_up:
+                break
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+    items = [request["PutRequest"]["Item"] for request in pending]
+    unwritten = {(item["id"]["S"], item["source"]["S"]) for item in items}
+    return [record for record in records if record.key in unwritten]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A record to be written if there is none yet.
+
+    `content` is the hash of an event that came without an id: the claim then fails as well where
+    equal content of that source was claimed within five minutes.
+    """
+
+    record: Record
+    content: str = ""
+
+    def writes(self, now: int) -> list[dict[str, Any]]:
+        """The conditional puts that stand or fall together."""
+        table = names.table(names.stage(), "ledger")
+        put = {
+            "TableName": table,
+            "Item": to_item(self.record, str(now + KEEP_SECONDS)),
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if not self.content:
+            return [put]
+        pointer = {
+            "id": {"S": f"content:{self.content}"},
+            "source": {"S": self.record.source},
+            "event_id": {"S": self.record.id},
+            "claimed": {"N": str(now)},
+            "expires": {"N": str(now + SAME_CONTENT_SECONDS)},
+        }
+        condition = "attribute_not_exists(id) OR claimed <= :before"
+        before = {":before": {"N": str(now - SAME_CONTENT_SECONDS)}}
+        return [
+            {
+                **put,
+                "Item": pointer,
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": before,
+            },
+            put,
+        ]
+
+
+def claim(claims: Sequence[Claim]) -> list[Record | TransientError | None]:
+    """Claim events: None for a claim that holds, else the record that was there before.
+
+    A claim that could not be decided is a TransientError in its place; it may still hold. One call
+    for one event with an id, one for each hundred puts otherwise.
+    """
+    results: list[Record | TransientError | None] = [None] * len(claims)
+    if len(claims) == 1 and not claims[0].content:
+        results[0] = _claim_one(claims[0])
+        return results
+    for positions in _claim_chunks(claims):
+        for position, result in _claim_together(claims, positions).items():
+            results[position] = result
+    return results
+
+
+def _claim_one(claim: Claim) -> Record | TransientError | None:
+    try:
+        aws.dynamodb().put_item(**claim.writes(int(time.time()))[0])
+    except ClientError as error:
+        if name_of(error) == "ConditionalCheckFailedException":
+            item: Any = error.response.get("Item")
+            return from_item(item) if item else TransientError("the ledger did not answer whole")
+        return TransientError(f"the ledger cannot be written ({name_of(error)})")
+    except BotoCoreError as error:
+        return TransientError(f"the ledger cannot be written ({name_of(error)})")
+    return None
+
+
+def _claim_chunks(claims: Sequence[Claim]) -> Iterable[list[int]]:
+    chunk: list[int] = []
+    total = 0
+    for position, claim in enumerate(claims):
+        puts = 2 if claim.content else 1
+        if total + puts > CLAIM_ITEMS:
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(position)
+        total += puts
+    if chunk:
+        yield chunk
+
+
+def _claim_together(
+    claims: Sequence[Claim], positions: Sequence[int]
+) -> dict[int, Record | TransientError | None]:
+    """One transaction for all; those it refuses are told apart, and the rest is tried again."""
+    results: dict[int, Record | TransientError | None] = {}
+    pointed: dict[int, Key] = {}
+    open_positions = list(positions)
+    trouble = "throttled"
+    for turn in range(10):
+        if not open_positions:
+            break
+        if turn > 1:
+            time.sleep(random.uniform(0.01, 0.05 * turn))  # noqa: S311 - spreads rivals, no secret
+        now = int(time.time())
+        owners: list[int] = []
+        writes: list[Any] = []
+        for position in open_positions:
+            for put in claims[position].writes(now):
+                owners.append(position)
+                writes.append({"Put": put})
+        try:
+            aws.dynamodb().transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            trouble = name_of(error)
+            if trouble != "TransactionCanceledException":
+                continue
+            reasons: Any = error.response.get("CancellationReasons", ())
+            for position, reason in zip(owners, reasons, strict=False):
+                item = reason.get("Item")
+                if reason.get("Code") != "ConditionalCheckFailed" or not item:
+                    continue
+                if "event_id" in item:
+                    pointed[position] = (item["event_id"]["S"], item["source"]["S"])
+                else:
+                    results[position] = from_item(item)
+            open_positions = [p for p in open_positions if p not in results and p not in pointed]
+        except BotoCoreError as error:
+            trouble = name_of(error)
+        else:
+            results.update(dict.fromkeys(open_positions))
+            open_positions = []
+    for position in open_positions:
+        results[position] = TransientError(f"the ledger cannot be written ({trouble})")
+    return results | _pointed(pointed)
+
+
+def _pointed(pointed: Mapping[int, Key]) -> dict[int, Record | TransientError | None]:
+    """The records of events that came without an id and were here a moment ago."""
+    if not pointed:
+        return {}
+    try:
+        known = read(pointed.values())
+    except TransientError as error:
+        return dict.fromkeys(pointed, error)
+    return {p: known.get(key) or Record(*key, status=PUBLISHED) for p, key in pointed.items()}
+
+
+def find(event_id: str) -> list[Record]:
+    """Every event with this id, one for each source that used it.
+
+    Raises
+    ------
+    TransientError : DynamoDB could not be read.
+    """
+    try:
+        answer = aws.dynamodb().query(
+            TableName=names.table(names.stage(), "ledger"),
+            KeyConditionExpression="id = :id",
+            ExpressionAttributeValues={":id": {"S": event_id}},
+            ConsistentRead=True,
+            Limit=50,
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise TransientError(f"the ledger cannot be read ({name_of(error)})") from None
+    return [from_item(item) for item in answer["Items"] if "status" in item]
+
+
+def name_of(error: Exception) -> str:
+    """What went wrong in one word, as a log may show it."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "ClientError"))
+    return type(error).__name__

@@ -1,0 +1,73 @@
+"""What SNS refuses, known before SNS is asked.
+
+Sources: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html (subject, size, 1,600 characters
+of SMS), https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html (parts and alphabets).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+SUBJECT_CHARACTERS: Final = 99
+MESSAGE_BYTES: Final = 256 * 1024
+BATCH_ENTRIES: Final = 10
+SMS_CHARACTERS: Final = 1600
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# GSM 03.38: the default alphabet, and the characters that cost two because they are escaped.
+_GSM: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_ESCAPED: Final = frozenset("\f^{}\\[~]|€")
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """How an SMS travels: `encoding` GSM-7 or UCS-2, `parts` billed, and what forced UCS-2."""
+
+    encoding: str
+    characters: int
+    parts: int
+    forcing: tuple[str, ...]
+
+
+def sms(text: str) -> Sms:
+    """Count the parts of an SMS: 160 characters alone or 153 a part in GSM-7, 70 or 67 in UCS-2."""
+    forcing = tuple(dict.fromkeys(c for c in text if c not in _GSM and c not in _GSM_ESCAPED))
+    if forcing:
+        units = len(text.encode("utf-16-le")) // 2
+        return Sms("UCS-2", len(text), _parts(units, 70, 67), forcing)
+    units = len(text) + sum(c in _GSM_ESCAPED for c in text)
+    return Sms("GSM-7", len(text), _parts(units, 160, 153), ())
+
+
+def _parts(units: int, alone: int, each: int) -> int:
+    return 1 if units <= alone else -(-units // each)
+
+
+def subject_problem(subject: str) -> str | None:
+    """Why SNS would refuse this subject, or None."""
+    if not subject:
+        return "is empty"
+    if len(subject) > SUBJECT_CHARACTERS:
+        return f"has {len(subject)} characters; SNS takes {SUBJECT_CHARACTERS} at the most"
+    if _CONTROL.search(subject):
+        return "has line breaks or other control characters, which SNS refuses"
+    return None
+
+
+def size(subject: str | None, message: str, attributes: Mapping[str, str]) -> int:
+    """Bytes that SNS counts for one publication: body, subject, attribute names, types and values."""
+    return (
+        _utf8(message)
+        + (_utf8(subject) if subject else 0)
+        + sum(len(name) + len("String") + _utf8(value) for name, value in attributes.items())
+    )
+
+
+def _utf8(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

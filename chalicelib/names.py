@@ -1,0 +1,53 @@
+"""Every AWS name, derived from the stage. No ARN stands in any file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+LANES: Final = ("orders", "promotions", "reminders", "alerts")
+
+
+def stage() -> str:
+    """The stage this code runs in: `local`, `dev`, `prod`, … (environment `HERALDO_STAGE`)."""
+    return os.environ.get("HERALDO_STAGE", "local")
+
+
+def iam_callers() -> bool:
+    """Whether callers prove themselves by IAM signature (`HERALDO_AUTH=iam`) rather than a key."""
+    return os.environ.get("HERALDO_AUTH") == "iam"
+
+
+def queue(stage: str, lane: str) -> str:
+    return f"heraldo-{stage}-{lane}.fifo"
+
+
+def dead_queue(stage: str, lane: str) -> str:
+    return f"heraldo-{stage}-{lane}-dead.fifo"
+
+
+def topic(stage: str, name: str) -> str:
+    return f"heraldo-{stage}-{name}"
+
+
+def table(stage: str, name: str) -> str:
+    return f"heraldo-{stage}-{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this stage lives on AWS: what turns a name into an ARN."""
+
+    partition: str
+    region: str
+    account: str
+
+    @classmethod
+    def of_arn(cls, arn: str) -> Place:
+        """The place that `arn` is in, so that nobody has to ask AWS who we are."""
+        _, partition, _, region, account, *_ = arn.split(":", 5)
+        return cls(partition, region, account)
+
+    def topic_arn(self, topic_name: str) -> str:
+        return f"arn:{self.partition}:sns:{self.region}:{self.account}:{topic_name}"

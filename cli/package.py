@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import platform
@@ -21,13 +22,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import babel
 import click
 import yaml
+from babel.core import get_global
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _INFRA: Final = ("infra/resources.yaml", "infra/packaged.yaml")
 _CODE: Final = ("app.py", "chalicelib", "templates")
-_INPUTS: Final = (*_CODE, *_INFRA, ".chalice/config.json", "requirements.txt", "cli/package.py")
+_SETTINGS: Final = (*_INFRA, ".chalice/config.json", ".chalice/policies", "requirements.txt")
 _KEPT: Final = 4
 _FOREIGN: Final = ("boto3/", "botocore/", "tests/", "cli/", "benchmarks/")
 _TEXT_MODE: Final = 0o100644 << 16
@@ -52,7 +55,7 @@ def build(stage: str, cache: Path = ROOT / ".heraldo" / "packages") -> Package:
 
     Raises `PackageError` when chalice fails or the result is not what may be deployed.
     """
-    folder = cache / f"{stage}-{_digest(stage)}"
+    folder = cache / f"{stage}-{_digest()}"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # chalice uses one folder for every run
@@ -74,14 +77,28 @@ def code_entries(root: Path = ROOT) -> dict[str, Path]:
     }
 
 
-def write_zip(target: Path, entries: dict[str, bytes], level: int = 9) -> None:
-    """Write `entries` so that the same entries always give the same bytes."""
+def watched_files() -> list[Path]:
+    """Every file that the package is made from."""
+    return [file for part in (*_CODE, *_SETTINGS) for file in _files(ROOT / part)]
+
+
+def locale_entries() -> dict[str, bytes]:
+    """The zip's entries for the locales that templates are written in just now."""
+    folder = Path(babel.__file__).parent / "locale-data"
+    files = [folder / f"{locale}.dat" for locale in sorted(_locales())]
+    return {f"babel/locale-data/{file.name}": file.read_bytes() for file in files if file.exists()}
+
+
+def zipped(entries: dict[str, bytes], level: int = 9) -> bytes:
+    """A zip of `entries`: the same entries always give the same bytes."""
+    target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as out:
         for name in sorted(entries):
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = _BINARY_MODE if name.endswith(".so") else _TEXT_MODE
             out.writestr(info, entries[name])
+    return target.getvalue()
 
 
 def read_zip(source: Path) -> dict[str, bytes]:
@@ -111,15 +128,14 @@ def _files(path: Path) -> Iterator[Path]:
             yield file
 
 
-def _digest(stage: str) -> str:
+def _digest() -> str:
     hashed = hashlib.sha256(
         f"{version('chalice')} {platform.python_version()} {platform.machine()}".encode()
     )
-    for part in (*_INPUTS, f".chalice/policies/{stage}"):
-        for file in _files(ROOT / part):
-            content = file.read_bytes()
-            hashed.update(f"{file.relative_to(ROOT)} {len(content)}\n".encode())
-            hashed.update(content)
+    for file in (*watched_files(), Path(__file__)):
+        content = file.read_bytes()
+        hashed.update(f"{file.relative_to(ROOT)} {len(content)}\n".encode())
+        hashed.update(content)
     return hashed.hexdigest()[:16]
 
 
@@ -148,7 +164,7 @@ def _package(stage: str, out: Path) -> None:
     zip_file = out / "deployment.zip"
     entries = _trimmed(read_zip(zip_file))
     _check(entries)
-    write_zip(zip_file, entries)
+    zip_file.write_bytes(zipped(entries))
 
 
 def _trimmed(entries: dict[str, bytes]) -> dict[str, bytes]:
@@ -164,8 +180,6 @@ def _trimmed(entries: dict[str, bytes]) -> dict[str, bytes]:
 
 def _locales() -> set[str]:
     """The locales of the templates, with those they inherit from."""
-    from babel.core import get_global
-
     parents = get_global("parent_exceptions")
     found = {"root"}
     for file in (ROOT / "templates").glob("*/*.j2"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,12 +99,16 @@ def _install(python: Path, requirements: Path, name: str) -> None:
     )
     assert pip.stdout is not None  # noqa: S101 - for the type checker; PIPE was asked for
     said: list[str] = []
-    for line in pip.stdout:
-        said.append(line.strip())
-        if line.startswith("Collecting "):
-            print(f"  {line.split()[1]}", flush=True)
-        elif line.startswith("Installing collected"):
-            print("  installing", flush=True)
+    try:
+        for line in pip.stdout:
+            said.append(line.strip())
+            if line.startswith("Collecting "):
+                print(f"  {line.split()[1]}", flush=True)
+            elif line.startswith("Installing collected"):
+                print("  installing", flush=True)
+    except BaseException:
+        pip.kill()
+        raise
     if pip.wait():
         raise SetupError(_why(said))
 
@@ -120,6 +125,7 @@ def _why(said: list[str]) -> str:
 
 def main() -> int:
     """Make the environments named on the command line, or all of them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         for name in sys.argv[1:] or ENVIRONMENTS:
             ensure(name)

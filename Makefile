@@ -1,0 +1,45 @@
+# Heraldo. `make help` lists what there is; every target sets up what it needs.
+.DEFAULT_GOAL := help
+STAGE ?= dev
+PYTHON := .venv/bin/python
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name about; do printf '  make %-10s %s\n' "$$name" "$$about"; done
+
+.PHONY: run
+run: ## Bring up everything on this machine: local AWS, the app, an inbox (HERALDO_PORT, 4566)
+	@cli/setup.sh
+	@$(PYTHON) -m cli.local
+
+.PHONY: test
+test: ## Run every test
+	@cli/setup.sh
+	@$(PYTHON) -m pytest
+
+.PHONY: check
+check: ## Formatting, lint and types
+	@cli/setup.sh .venv
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+
+.PHONY: deploy
+deploy: ## Deploy everything to AWS as one stack (STAGE=dev)
+	@cli/setup.sh .venv
+	@$(PYTHON) -m cli.deploy --stage $(STAGE)
+
+.PHONY: infra
+infra: ## Deploy queues, topics and tables only, for a plain `chalice deploy` (STAGE=dev)
+	@cli/setup.sh .venv
+	@$(PYTHON) -m cli.deploy --stage $(STAGE) --infra
+
+.PHONY: package
+package: ## Build the template and the zip without deploying them (STAGE=dev)
+	@cli/setup.sh .venv
+	@$(PYTHON) -m cli.package --stage $(STAGE)
+
+.PHONY: policies
+policies: ## Write the IAM policy files from cli/policies.py
+	@cli/setup.sh .venv
+	@$(PYTHON) -m cli.policies

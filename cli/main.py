@@ -1,0 +1,40 @@
+"""The commands of `./heraldo`. Each is `command` in the module of its name, imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+# name: the module in cli/, and the line that `./heraldo --help` shows
+COMMANDS: Final = {
+    "inbox": ("inbox", "Show what subscribers received on the local stack."),
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command only when it is run, so that --help does not wait for boto3."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Heraldo tells people what happened: an event goes in, the right ones get the words."""
+
+
+if __name__ == "__main__":
+    main(prog_name="./heraldo")

@@ -1,0 +1,36 @@
+"""`./heraldo status`: what became of an event."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import click
+
+from cli import target as targets
+
+_COLOURS = {"published": "green", "failed": "red", "accepted": "yellow", "retrying": "yellow"}
+
+
+@click.command
+@click.argument("event_id", metavar="ID")
+@targets.stage_option
+@targets.json_option
+def command(event_id: str, stage: str | None, as_json: bool) -> None:
+    """Show what became of the event with this ID, and why."""
+    status, found = targets.target(stage).call("GET", f"/events/{quote(event_id, safe='')}")
+    if status != 200:
+        targets.fail(status, found, as_json)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    colour = _COLOURS.get(found["status"])
+    click.echo(f"{click.style(found['status'], fg=colour)}  {found['type']}  {found['id']}")
+    for step in found["timeline"]:
+        click.echo(f"  {step['at']}  {step['status']}")
+    if found.get("reason"):
+        click.echo(f"  why: {found['reason']} ({found['detail']})")
+    if found["rules"]:
+        click.echo(f"  rules: {', '.join(found['rules'])}")
+    for destination, message_id in found["messages"].items():
+        click.echo(f"  {destination}: SNS message {message_id}")

@@ -1,0 +1,160 @@
+"""A stage on moto: queues, topics, tables, and a subscriber on every topic."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from chalicelib import aws, intake, keys, names
+from chalicelib.render import templates
+from chalicelib.routing import routing
+from tests.factories import ACCOUNT, REGION
+
+TOPICS = ("users", "company", "alerts")
+
+
+@dataclass
+class Stage:
+    """Clients and addresses of the stage `local` on moto."""
+
+    sqs: Any
+    sns: Any
+    dynamodb: Any
+    calls: list[str] = field(default_factory=list)
+
+    def queue_url(self, name: str) -> str:
+        return str(self.sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+    def send(self, body: Any, *, lane: str = "orders", group: str = "g", dedup: str) -> str:
+        sent = self.sqs.send_message(
+            QueueUrl=self.queue_url(names.queue("local", lane)),
+            MessageBody=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False),
+            MessageGroupId=group,
+            MessageDeduplicationId=dedup,
+        )
+        return str(sent["MessageId"])
+
+    def receive(self, lane: str = "orders") -> list[dict[str, Any]]:
+        """A batch as Lambda would hand it over."""
+        name = names.queue("local", lane)
+        got = self.sqs.receive_message(
+            QueueUrl=self.queue_url(name),
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+        return [
+            {
+                "messageId": m["MessageId"],
+                "receiptHandle": m["ReceiptHandle"],
+                "body": m["Body"],
+                "attributes": m["Attributes"],
+                "messageAttributes": {
+                    k: {"stringValue": v["StringValue"], "dataType": v["DataType"]}
+                    for k, v in m.get("MessageAttributes", {}).items()
+                },
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}",
+                "awsRegion": REGION,
+            }
+            for m in got
+        ]
+
+    def delivered(self, topic: str) -> list[dict[str, Any]]:
+        """What a subscriber of a topic received, and takes it away."""
+        url = self.queue_url(f"inbox-{topic}")
+        found: list[dict[str, Any]] = []
+        while got := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in got:
+                found.append(json.loads(message["Body"]))
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def dead(self, lane: str = "orders") -> list[dict[str, Any]]:
+        got = self.sqs.receive_message(
+            QueueUrl=self.queue_url(names.dead_queue("local", lane)),
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        )
+        found: list[dict[str, Any]] = got.get("Messages", [])
+        return found
+
+    def waiting(self, lane: str = "orders") -> int:
+        """Messages that are still the lane's to deal with, in flight or not."""
+        got = self.sqs.get_queue_attributes(
+            QueueUrl=self.queue_url(names.queue("local", lane)), AttributeNames=["All"]
+        )["Attributes"]
+        return sum(
+            int(got[name])
+            for name in (
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            )
+        )
+
+    def ledger(self, event_id: str) -> dict[str, Any]:
+        from chalicelib import api, ledger
+
+        [record] = ledger.find(event_id)
+        return api.life(record)
+
+    def topic_arn(self, topic: str) -> str:
+        return f"arn:aws:sns:{REGION}:{ACCOUNT}:{names.topic('local', topic)}"
+
+
+def forget() -> None:
+    """Drop what a worker keeps for its life, as a cold start does."""
+    for cached in (aws._client, aws._session, routing, templates, intake.queue_url):
+        cached.cache_clear()  # type: ignore[attr-defined]
+    keys._cache.clear()
+
+
+def stage(monkeypatch: Any) -> Iterator[Stage]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "HERALDO_STAGE": "local",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    forget()
+    with mock_aws():
+        client = functools.partial(boto3.client, region_name=REGION)
+        found = Stage(client("sqs"), client("sns"), client("dynamodb"))
+        _build(found)
+        aws._session().register(
+            "before-call", lambda model, **_: found.calls.append(model.name), unique_id="calls"
+        )
+        yield found
+    forget()
+
+
+def _build(found: Stage) -> None:
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    for lane in names.LANES:
+        for name in (names.queue("local", lane), names.dead_queue("local", lane)):
+            found.sqs.create_queue(QueueName=name, Attributes=fifo)
+    for topic in TOPICS:
+        arn = found.sns.create_topic(Name=names.topic("local", topic))["TopicArn"]
+        found.sqs.create_queue(QueueName=f"inbox-{topic}")
+        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:inbox-{topic}"
+        found.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
+    for table, keys_of in (("ledger", ("id", "source")), ("keys", ("hash",))):
+        found.dynamodb.create_table(
+            TableName=names.table("local", table),
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind}
+                for name, kind in zip(keys_of, ("HASH", "RANGE"), strict=False)
+            ],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys_of],
+        )

@@ -1,0 +1,172 @@
+"""chalicelib/dispatch.py on moto: what a lane does with a batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.dispatch import Redeliver, dispatch
+from tests.factories import sample, shipped
+from tests.integration import aws_fixture
+from tests.integration.aws_fixture import Stage
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    yield from aws_fixture.stage(monkeypatch)
+
+
+def plenty() -> int:
+    return 30_000
+
+
+def run(stage: Stage, lane: str = "orders", remaining: int = 30_000) -> None:
+    """One invocation as the event source mapping does it: deletes the batch unless it raises."""
+    records = stage.receive(lane)
+    stage.calls.clear()
+    dispatch(records, lane, lambda: remaining)
+    for record in records:
+        stage.sqs.delete_message(
+            QueueUrl=stage.queue_url(f"heraldo-local-{lane}.fifo"),
+            ReceiptHandle=record["receiptHandle"],
+        )
+
+
+def test_an_event_is_delivered_in_spanish_with_its_attributes(stage: Stage) -> None:
+    stage.send(shipped(1), dedup="1")
+    run(stage)
+    [delivery] = stage.delivered("users")
+    assert "Lucía" in delivery["Message"] or "Hola" in delivery["Message"]
+    attributes = {k: v["Value"] for k, v in delivery["MessageAttributes"].items()}
+    assert attributes == {
+        "event_type": "order.shipped",
+        "locale": "es",
+        "recipient": "cus-1",
+        "category": "orders",
+    }
+    assert stage.waiting() == 0
+
+
+def test_ten_events_to_one_topic_take_three_calls(stage: Stage) -> None:
+    for n in range(10):
+        stage.send(shipped(n), group=f"cus-{n}", dedup=str(n))
+    run(stage)
+    assert stage.calls == ["BatchGetItem", "PublishBatch", "BatchWriteItem"]
+    assert len(stage.delivered("users")) == 10
+
+
+def test_events_of_one_key_never_share_a_publish_call(stage: Stage) -> None:
+    for n in range(3):
+        stage.send(shipped(n, recipient="one"), group="one", dedup=str(n))
+    stage.send(shipped(9), group="other", dedup="9")
+    run(stage)
+    assert stage.calls.count("PublishBatch") == 3
+    assert len(stage.delivered("users")) == 4
+
+
+def test_the_ledger_tells_what_became_of_an_event(stage: Stage) -> None:
+    stage.send(shipped(1), dedup="1")
+    run(stage)
+    found = stage.ledger("e-1")
+    assert found["status"] == "published"
+    assert found["rules"] == ["customers"]
+    assert list(found["messages"]) == ["topic:users/es"]
+    assert found["template"]
+    assert "cus-1" not in json.dumps(found)
+
+
+def test_a_redelivered_event_is_not_published_again(stage: Stage) -> None:
+    for copy in ("1", "2"):
+        stage.send(shipped(1), dedup=copy)
+        run(stage)
+    assert len(stage.delivered("users")) == 1
+    assert stage.waiting() == 0
+
+
+def test_the_same_event_twice_in_one_batch_is_published_once(stage: Stage) -> None:
+    stage.send(shipped(1), dedup="1")
+    stage.send(shipped(1), dedup="2")
+    run(stage)
+    assert len(stage.delivered("users")) == 1
+    assert stage.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("no es JSON", "not-json"),
+        ({"hello": 1}, "not-an-event"),
+        ({"type": "order.lost", "data": {}}, "unknown-type"),
+        ({"type": "order.shipped", "data": {}}, "missing-data"),
+        (
+            {"sns_topic": "arn:aws:sns:us-east-1:999999999999:other", "message": "secreto"},
+            "foreign-topic",
+        ),
+    ],
+)
+def test_what_cannot_be_mended_is_dead_lettered_at_once_and_frees_its_key(
+    stage: Stage, body: object, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = stage.send(body, dedup="bad")
+    stage.send(shipped(1), dedup="good")
+    run(stage)
+    [letter] = stage.dead()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == reason
+    assert json.loads(letter["Body"]) == body if isinstance(body, dict) else letter["Body"] == body
+    assert len(stage.delivered("users")) == 1
+    assert stage.waiting() == 0
+    assert stage.ledger(bad)["status"] == "failed"
+    logged = capsys.readouterr().err
+    assert reason in logged
+    assert "secreto" not in logged
+
+
+def test_when_sns_refuses_a_topic_the_event_is_dead_lettered_and_others_are_done(
+    stage: Stage,
+) -> None:
+    stage.sns.delete_topic(TopicArn=stage.topic_arn("company"))
+    stage.send({**sample("payment.failed"), "id": "p", "source": "/s"}, group="a", dedup="p")
+    stage.send(shipped(1), group="b", dedup="1")
+    run(stage)
+    [letter] = stage.dead()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "sns-refused"
+    # The customer's half went out and is remembered, so a redrive sends only the company's.
+    assert list(stage.ledger("p")["messages"]) == ["topic:users/es"]
+    assert len(stage.delivered("users")) == 2
+
+
+def test_what_cannot_be_finished_in_time_is_handed_back(stage: Stage) -> None:
+    stage.send(shipped(1), dedup="1")
+    with pytest.raises(Redeliver, match="1 of 1"):
+        run(stage, remaining=1_000)
+    assert stage.calls == ["BatchGetItem", "ChangeMessageVisibilityBatch"]
+    run(stage)
+    assert len(stage.delivered("users")) == 1
+
+
+def test_an_expired_event_is_recorded_and_not_sent(stage: Stage) -> None:
+    stage.send(shipped(1, expirytime="2020-01-01T00:00:00Z"), dedup="1")
+    run(stage)
+    assert stage.delivered("users") == []
+    assert stage.ledger("e-1")["status"] == "expired"
+
+
+def test_a_ready_made_message_arrives_byte_for_byte(stage: Stage) -> None:
+    words = "¿Qué tal, señor Núñez?\n\n\tTu carrito te espera… 🛒\r\n"
+    body = {"sns_topic": stage.topic_arn("company"), "subject": "Año nuevo", "message": words}
+    message_id = stage.send(body, dedup="1")
+    run(stage)
+    [delivery] = stage.delivered("company")
+    assert (delivery["Subject"], delivery["Message"]) == ("Año nuevo", words)
+    assert stage.ledger(message_id)["status"] == "published"
+
+
+def test_an_event_that_no_rule_wants_is_suppressed_for_a_recorded_reason(stage: Stage) -> None:
+    event = {**sample("update.announced"), "id": "u", "source": "/s"}
+    event["data"] = {k: v for k, v in event["data"].items() if k != "audience"}
+    stage.send(event, dedup="1", lane="alerts")
+    run(stage, "alerts")
+    found = stage.ledger("u")
+    assert (found["status"], found["detail"]) == ("suppressed", "no rule matches")

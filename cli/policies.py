@@ -16,6 +16,12 @@ STAGES: Final = ("local", "dev", "prod")
 API: Final = "api_handler"
 FUNCTIONS: Final = (API, *names.LANES)
 
+# AWS authorises a batch of these through the single action, the local AWS asks for the batch's own
+# name. The star covers both, and on AWS nothing else.
+_SEND: Final = "sqs:SendMessage*"
+_PUBLISH: Final = "sns:Publish*"
+_SETTLE: Final = ("sqs:DeleteMessage*", "sqs:ChangeMessageVisibility*")
+
 _ROOT: Final = Path(__file__).parents[1]
 
 
@@ -80,19 +86,19 @@ def _api(stage: str) -> list[dict[str, Any]]:
     # A transaction is authorised through the actions that it is made of.
     ledger = ["PutItem", "GetItem", "Query", "UpdateItem", "DeleteItem", "BatchGetItem"]
     return [
-        _allow(["sqs:SendMessage", "sqs:GetQueueUrl"], *queues),
+        _allow([_SEND, "sqs:GetQueueUrl"], *queues),
         _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
         _allow(["dynamodb:GetItem"], _table(stage, "keys")),
     ]
 
 
 def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
-    receive = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"]
+    receive = ["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *_SETTLE]
     ledger = ["BatchGetItem", "BatchWriteItem", "PutItem"]
     return [
-        _allow([f"sqs:{action}" for action in receive], _queue(names.queue(stage, lane))),
-        _allow(["sqs:SendMessage"], _queue(names.dead_queue(stage, lane))),
-        _allow(["sns:Publish"], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
+        _allow(receive, _queue(names.queue(stage, lane))),
+        _allow([_SEND], _queue(names.dead_queue(stage, lane))),
+        _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
         _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
     ]
 

@@ -14,7 +14,8 @@ from chalicelib import names
 
 STAGES: Final = ("local", "dev", "prod")
 API: Final = "api_handler"
-FUNCTIONS: Final = (API, *names.LANES)
+BUS: Final = ("events", "alarms")  # fed by EventBridge
+FUNCTIONS: Final = (API, *names.LANES, *BUS)
 
 # AWS authorises a batch of these through the single action, the local AWS asks for the batch's own
 # name. The star covers both, and on AWS nothing else.
@@ -32,7 +33,12 @@ def function_name(stage: str, function: str) -> str:
 
 def policy(stage: str, function: str) -> dict[str, Any]:
     """What `function` may do in `stage`: nothing that it does not do today."""
-    statements = _api(stage) if function == API else _lane(stage, function)
+    if function == API:
+        statements = _api(stage)
+    elif function in BUS:
+        statements = _bus(stage)
+    else:
+        statements = _lane(stage, function)
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(stage, function)]}
 
 
@@ -81,15 +87,24 @@ def _logs(stage: str, function: str) -> dict[str, Any]:
     return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], group)
 
 
-def _api(stage: str) -> list[dict[str, Any]]:
+def _intake(stage: str) -> list[dict[str, Any]]:
     queues = [_queue(names.queue(stage, lane)) for lane in names.LANES]
     # A transaction is authorised through the actions that it is made of.
     ledger = ["PutItem", "GetItem", "Query", "UpdateItem", "DeleteItem", "BatchGetItem"]
     return [
         _allow([_SEND, "sqs:GetQueueUrl"], *queues),
         _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
-        _allow(["dynamodb:GetItem"], _table(stage, "keys")),
     ]
+
+
+def _api(stage: str) -> list[dict[str, Any]]:
+    return [*_intake(stage), _allow(["dynamodb:GetItem"], _table(stage, "keys"))]
+
+
+def _bus(stage: str) -> list[dict[str, Any]]:
+    # Nobody waits for an answer there, so what cannot be accepted is dead-lettered.
+    dead = [_queue(names.dead_queue(stage, lane)) for lane in names.LANES]
+    return [*_intake(stage), _allow([_SEND], *dead)]
 
 
 def _lane(stage: str, lane: str) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from cli import package
 from cli.emulator import ROOT
 
 _LOOK_EVERY: Final = 0.3
+_SHOWN: Final = 3
 _NEEDS_RESTART: Final = ("requirements.txt", ".chalice", "infra")
 
 Snapshot = dict[str, tuple[int, int]]
@@ -75,7 +76,7 @@ class Watch(threading.Thread):
         started = time.monotonic()
         later = [name for name in changed if name.startswith(_NEEDS_RESTART)]
         if later:
-            self._say(f"{', '.join(later)} changed: restart make run for that to take effect")
+            self._say(f"{_listed(later)} changed: restart make run for that to take effect")
         changed = [name for name in changed if name not in later]
         if not changed:
             return
@@ -123,3 +124,8 @@ def snapshot() -> Snapshot:
             continue
         found[file.relative_to(ROOT).as_posix()] = (status.st_mtime_ns, status.st_size)
     return found
+
+
+def _listed(files: list[str]) -> str:
+    shown = ", ".join(files[:_SHOWN])
+    return f"{shown} and {len(files) - _SHOWN} more" if len(files) > _SHOWN else shown

@@ -109,13 +109,17 @@ class Reader:
         """What the template file `name` needs."""
         walk = _Walk(self, PurePosixPath(name).stem)
         walk.file(name, _Scope(None), ())
+        while walk.event.settle():
+            pass
         attributes = sorted(
             child.name
             for child in walk.event.children.values()
-            if child is not walk.data and child.required()
+            if child is not walk.data and child.required
         )
+        data = walk.data.field()
+        data.required = True
         return Needs(
-            data=walk.data.field(),
+            data=data,
             attributes=tuple(attributes),
             files=tuple(walk.files),
             blocks={block: tuple(f for _, f in stack) for block, stack in walk.blocks.items()},
@@ -153,7 +157,7 @@ _Path = tuple[_Guard, ...]
 class _Note:
     """A field while the templates are read: where it was used, under which guards, as what."""
 
-    __slots__ = ("children", "demands", "item", "name", "parent", "where")
+    __slots__ = ("children", "demands", "item", "name", "parent", "required", "where")
 
     def __init__(self, name: str, parent: _Note | None, where: tuple[str, int] | None) -> None:
         self.name = name
@@ -162,6 +166,7 @@ class _Note:
         self.children: dict[str, _Note] = {}
         self.item: _Note | None = None
         self.demands: list[tuple[_Demand, _Path]] = []
+        self.required = False
 
     def child(self, name: str, where: tuple[str, int]) -> _Note:
         found = self.children.get(name)
@@ -182,22 +187,40 @@ class _Note:
             note = note.parent
         return False
 
-    def _open(self, path: _Path, own_facts: bool) -> frozenset[tuple[int, int]]:
-        """The guards of a use that the presence of the parent (or of the field) does not settle."""
-        parent = self.parent
+    def _settled(self, fact: tuple[_Note, str], own: bool) -> bool:
+        """Whether a fact holds wherever the parent (or, for `own`, this field itself) is there."""
+        known, what = fact
+        if self.parent is None or self.parent.within(known):
+            return True
+        if what != "defined":
+            return False
+        note = known
+        while not self.parent.within(note):
+            if not (note.required or (own and note is self)) or note.parent is None:
+                return False
+            note = note.parent
+        return True
+
+    def _open(self, path: _Path, own: bool) -> frozenset[tuple[int, int]]:
+        """The guards of a use that are open, though the parent (or this field itself) is there."""
         return frozenset(
             guard.key
             for guard in path
-            if guard.opaque
-            or not all(
-                (parent is not None and parent.within(known))
-                or (own_facts and known is self and fact == "defined")
-                for known, fact in guard.facts
-            )
+            if guard.opaque or not all(self._settled(fact, own) for fact in guard.facts)
         )
 
-    def required(self) -> bool:
-        return _certain({self._open(path, own_facts=False) for _, path in self.demands})
+    def settle(self) -> bool:
+        """Find out about `required`, here and below; True if that brought anything new.
+
+        One required field can settle the condition of another, so this goes on until it does not.
+        """
+        new = False
+        if not self.required:
+            self.required = _certain({self._open(path, own=False) for _, path in self.demands})
+            new = self.required
+        for note in (*self.children.values(), *([self.item] if self.item else ())):
+            new = note.settle() or new
+        return new
 
     def field(self) -> Field:
         asked = [
@@ -208,12 +231,10 @@ class _Note:
             )
         ]
         kind, numeric_text = _kind({demand for demand, _ in asked})
-        strict = _certain(
-            {self._open(path, own_facts=True) for demand, path in asked if demand != "any"}
-        )
+        strict = _certain({self._open(path, own=True) for demand, path in asked if demand != "any"})
         return Field(
             name=self.name,
-            required=self.required(),
+            required=self.required,
             kind="object" if self.parent is None else kind,
             children={name: child.field() for name, child in self.children.items()},
             item=self.item.field() if self.item is not None else None,
@@ -378,31 +399,75 @@ _FILTERS: Final[Mapping[str, _Demand]] = {
     **dict.fromkeys(("money", "plural"), "amount"),
     **dict.fromkeys(("abs", "round", "filesizeformat"), "number"),
     **dict.fromkeys(
-        (
-            "batch first groupby join last list listed map max min random reject rejectattr select"
-            " selectattr slice sort sum unique"
-        ).split(),
+        [
+            "batch",
+            "first",
+            "groupby",
+            "join",
+            "last",
+            "list",
+            "listed",
+            "map",
+            "max",
+            "min",
+            "random",
+            "reject",
+            "rejectattr",
+            "select",
+            "selectattr",
+            "slice",
+            "sort",
+            "sum",
+            "unique",
+        ],
         "array",
     ),
     **dict.fromkeys(("length", "count", "reverse"), "sized"),
     **dict.fromkeys(
-        (
-            "capitalize center date datetime e escape float forceescape format indent int link lower"
-            " relative replace safe string striptags title trim truncate upper urlencode urlize"
-            " wordcount wordwrap"
-        ).split(),
+        [
+            "capitalize",
+            "center",
+            "date",
+            "datetime",
+            "e",
+            "escape",
+            "float",
+            "forceescape",
+            "format",
+            "indent",
+            "int",
+            "link",
+            "lower",
+            "relative",
+            "replace",
+            "safe",
+            "string",
+            "striptags",
+            "title",
+            "trim",
+            "truncate",
+            "upper",
+            "urlencode",
+            "urlize",
+            "wordcount",
+            "wordwrap",
+        ],
         "string",
     ),
     **dict.fromkeys(("dictsort", "xmlattr", "attr"), "object"),
-}  # type: ignore[assignment]
+}
+_WRITES_ITEMS: Final = frozenset(("join", "listed"))
+_SELECTS: Final = frozenset(("select", "reject", "selectattr", "rejectattr"))
 _SAME_ITEMS: Final = frozenset(
-    "list sort unique reverse select reject selectattr rejectattr".split()
+    ["list", "sort", "unique", "reverse", "select", "reject", "selectattr", "rejectattr"]
 )
-_ONE_ITEM: Final = frozenset("first last min max random".split())
-_SHAPES: Final = frozenset("string mapping number boolean integer float sequence".split())
-_NUMBER_TESTS: Final = frozenset("odd even divisibleby".split())
-_ORDER: Final = frozenset("gt gteq lt lteq".split())
-_DICT_METHODS: Final = frozenset("get items keys values".split())
+_ONE_ITEM: Final = frozenset(["first", "last", "min", "max", "random"])
+_SHAPES: Final = frozenset(
+    ["string", "mapping", "number", "boolean", "integer", "float", "sequence"]
+)
+_NUMBER_TESTS: Final = frozenset(["odd", "even", "divisibleby"])
+_ORDER: Final = frozenset(["gt", "gteq", "lt", "lteq"])
+_DICT_METHODS: Final = frozenset(["get", "items", "keys", "values"])
 _ARITHMETIC: Final = (nodes.Mul, nodes.Div, nodes.Sub, nodes.FloorDiv, nodes.Pow)
 _BOOLEAN: Final = (nodes.Test, nodes.Compare, nodes.Not)
 
@@ -557,7 +622,7 @@ class _Walk:
                 self._use(self._value(part, scope), "string")
 
     def _do_exprstmt(self, node: nodes.ExprStmt, scope: _Scope) -> None:
-        self._value(node.node, scope)  # type: ignore[arg-type]
+        self._value(node.node, scope)
 
     def _do_if(self, node: nodes.If, scope: _Scope) -> None:
         rest: list[nodes.Node] = list(node.else_)
@@ -595,9 +660,10 @@ class _Walk:
             options: list[tuple[_Path, _Value]] = []
             for (path, _), value in zip(after, values, strict=True):
                 if value is None:
-                    value = (scope.parent.find(name) if scope.parent else None) or self._free(
-                        name, 0
-                    )
+                    value = scope.parent.find(name) if scope.parent else None
+                    if value is None:
+                        field = self.data.children.get(name)
+                        value = _Ref(field) if field else _Absent()
                 options.append((path, value))
             names[name] = _Choice(options)
         return names
@@ -613,7 +679,7 @@ class _Walk:
                 self._bind(node.target, item, inner)
                 guards: _Path | None = ()
                 if node.test is not None:
-                    guards, _ = self._decide(*self._test(node.test, inner))  # type: ignore[arg-type]
+                    guards, _ = self._decide(*self._test(node.test, inner))
                 inner.names["loop"] = _Loop(node, scope) if node.recursive else _Known()
                 if guards is not None:
                     with self._under(guards):
@@ -624,7 +690,7 @@ class _Walk:
                 self._statements(node.else_, _Scope(scope))
 
     def _do_assign(self, node: nodes.Assign, scope: _Scope) -> None:
-        self._bind(node.target, self._value(node.node, scope), scope)  # type: ignore[arg-type]
+        self._bind(node.target, self._value(node.node, scope), scope)
 
     def _do_assignblock(self, node: nodes.AssignBlock, scope: _Scope) -> None:
         silent, self._silent = self._silent, False
@@ -759,7 +825,7 @@ class _Walk:
 
     # -- tests -------------------------------------------------------------------------------------
 
-    def _test(self, node: nodes.Expr, scope: _Scope) -> _Outcomes:
+    def _test(self, node: nodes.Node, scope: _Scope) -> _Outcomes:
         """What holds where an expression is true, and where it is false."""
         if isinstance(node, nodes.Not):
             yes, no = self._test(node.node, scope)
@@ -854,12 +920,13 @@ class _Walk:
     @staticmethod
     def _shape(value: _Value) -> _Outcomes:
         if isinstance(value, _Ref):
-            return _given(value.note, "shape"), _PERHAPS
+            facts = frozenset({(value.note, "shape")})
+            return _Outcome(facts), _Outcome(facts, opaque=True)
         return _PERHAPS, _PERHAPS
 
     # -- expressions -------------------------------------------------------------------------------
 
-    def _value(self, node: nodes.Expr, scope: _Scope) -> _Value:
+    def _value(self, node: nodes.Node, scope: _Scope) -> _Value:
         visit = getattr(self, f"_of_{type(node).__name__.lower()}", None)
         if visit is not None:
             found: _Value = visit(node, scope)
@@ -897,7 +964,7 @@ class _Walk:
             return self._attribute(value, key.value, (self._name, node.lineno))
         if isinstance(key, nodes.Slice):
             for bound in key.iter_child_nodes():
-                self._use(self._value(bound, scope), "number")  # type: ignore[arg-type]
+                self._use(self._value(bound, scope), "number")
             self._use(value, "sized")
             return self._same_items(value)
         if isinstance(key, nodes.Const) and isinstance(key.value, int):
@@ -1060,13 +1127,19 @@ class _Walk:
         if name == "items":  # of something undefined there are none
             return _Known()
         self._use(value, _FILTERS.get(name, "any"))
-        attribute = _option(node, "attribute", {"groupby": 0, "selectattr": 0, "rejectattr": 0})
+        if _FILTERS.get(name) not in ("array", "sized"):
+            return _Known()
         items = self._same_items(value)
         item = items.items if isinstance(items, _Known) else None
+        attribute = _option(node, "attribute", {"groupby": 0, "selectattr": 0, "rejectattr": 0})
         if attribute is not None and item is not None:
             for part in str(attribute).split("."):
                 item = self._attribute(item, part, (self._name, node.lineno))
             self._attribute_use(node, item)
+        elif name in _WRITES_ITEMS and item is not None:
+            self._use(item, "string")
+        if name in _SELECTS:
+            return self._selected(node, items, item if attribute is not None else None)
         if name in _SAME_ITEMS:
             return items
         if name in _ONE_ITEM:
@@ -1084,13 +1157,27 @@ class _Walk:
             )
         return _Known()
 
+    def _selected(self, node: nodes.Filter, items: _Value, attribute: _Value | None) -> _Value:
+        """Only some of the items go on: what is asked of those is asked under that condition."""
+        if not isinstance(items, _Known) or items.items is None:
+            return items
+        outcomes: _Outcomes = (_PERHAPS, _PERHAPS)
+        test = _selecting_test(node)
+        if attribute is not None and test in (None, "defined", "undefined"):
+            of = self._truth if test is None else self._definedness
+            outcomes = self._among(attribute, of)
+        if (test == "undefined") != node.name.startswith("reject"):
+            outcomes = outcomes[::-1]
+        chosen, _ = self._decide(*outcomes)
+        return _Known(items=_Choice([(chosen, items.items)]) if chosen is not None else None)
+
     def _attribute_use(self, node: nodes.Filter, item: _Value) -> None:
         if node.name == "map" or _option(node, "default", {}) is not None:
             return
-        tests = [a.value for a in node.args[1:2] if isinstance(a, nodes.Const)]
-        if node.name in ("selectattr", "rejectattr") and tests in (["defined"], ["undefined"]):
+        if node.name in _SELECTS and _selecting_test(node) in ("defined", "undefined"):
             return
-        self._use(item, "number" if node.name == "sum" else "any")
+        demand: _Demand = "string" if node.name in _WRITES_ITEMS else "any"
+        self._use(item, "number" if node.name == "sum" else demand)
 
     def _mapped(self, node: nodes.Filter, item: _Value | None, by_attribute: bool) -> _Value:
         if by_attribute:
@@ -1149,11 +1236,13 @@ class _Walk:
         if isinstance(target, _Macro):
             return self._invoke(target, node, scope, caller)
         arguments = self._arguments(node, scope)
+        counts = isinstance(callee, nodes.Name) and callee.name == "range"
+        demand: _Demand = "number" if counts else "any"
         joins = isinstance(callee, nodes.Getattr) and callee.attr == "join"
         for argument in arguments:
             if joins:
                 self._items(argument)
-            self._use(argument, "array" if joins else "any")
+            self._use(argument, "array" if joins else demand)
         if caller is not None:
             self._invoke(caller, None, scope, None)
         if isinstance(target, _Loop) and len(self._calls) < _MAX_DEPTH and arguments:
@@ -1238,6 +1327,15 @@ def _option(node: nodes.Filter, name: str, positions: Mapping[str, int]) -> Any:
         argument = node.args[at]
         return argument.value if isinstance(argument, nodes.Const) else None
     return None
+
+
+def _selecting_test(node: nodes.Filter) -> str | None:
+    """The test by which a filter selects, None where it goes by truth."""
+    at = 1 if node.name.endswith("attr") else 0
+    argument = node.args[at] if at < len(node.args) else None
+    if argument is None:
+        return None
+    return str(argument.value) if isinstance(argument, nodes.Const) else ""
 
 
 def _has(node: nodes.Filter, name: str) -> bool:
@@ -1367,13 +1465,10 @@ def _check(contract: Field, value: Any, path: str, found: list[tuple[str, str]])
             if contract.item is not None:
                 _check_items(contract.item, value, path, found)
             return
-    elif isinstance(value, bool):
-        pass
-    elif isinstance(value, (int, float)):
-        return
-    elif isinstance(value, str) and (
-        kind == "string" or (contract.numeric_text and _numeric_text(value))
-    ):
+    elif isinstance(value, str):
+        if kind == "string" or (contract.numeric_text and _numeric_text(value)):
+            return
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
         return
     if value is None:
         found.append((path, "is null"))
@@ -1453,7 +1548,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return lower[found[0]] if found else None
 
 
-_BUILT_IN: Final = frozenset("super caller loop self varargs kwargs".split())
+_BUILT_IN: Final = frozenset(["super", "caller", "loop", "self", "varargs", "kwargs"])
 _NAMED_FILTER: Final = frozenset(("map",))
 _NAMED_TEST: Final[Mapping[str, int]] = {
     "select": 0,
@@ -1466,12 +1561,10 @@ _NAMED_TEST: Final[Mapping[str, int]] = {
 def defined_names(tree: nodes.Template) -> set[str]:
     """Every name that a file gives to something: macros, imports, variables, parameters."""
     names = set()
-    for node in tree.find_all(
-        (nodes.Name, nodes.Macro, nodes.Import, nodes.FromImport)  # type: ignore[type-var]
-    ):
-        if isinstance(node, nodes.Name) and node.ctx in ("store", "param"):
-            names.add(node.name)
-        elif isinstance(node, nodes.Macro):
+    for node in tree.find_all((nodes.Name, nodes.Macro, nodes.Import, nodes.FromImport)):
+        if (isinstance(node, nodes.Name) and node.ctx in ("store", "param")) or isinstance(
+            node, nodes.Macro
+        ):
             names.add(node.name)
         elif isinstance(node, nodes.Import):
             names.add(node.target)
@@ -1502,7 +1595,7 @@ def unknown_names(
         if name not in there:
             found.append(Unknown(what, name, file, line, nearest(name, there)))
 
-    for node in tree.find_all((nodes.Filter, nodes.Test, nodes.Call)):  # type: ignore[type-var]
+    for node in tree.find_all((nodes.Filter, nodes.Test, nodes.Call)):
         if isinstance(node, nodes.Filter):
             check("filter", node.name, node.lineno)
             at = _NAMED_TEST.get(node.name)

@@ -57,11 +57,13 @@ def subscribe(sqs: Any, sns: Any, topics: dict[str, str]) -> str:
     return url
 
 
-def receive(sqs: Any, url: str, file: Path, show: Callable[[Delivery], None]) -> None:
-    """Move what waits in the inbox's queue to `file`, in order; waits a while for the first."""
-    messages = sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=_LONG_POLL
-    ).get("Messages", [])
+def receive(
+    sqs: Any, url: str, file: Path, show: Callable[[Delivery], None], wait: int = _LONG_POLL
+) -> None:
+    """Move what is in the inbox's queue to `file`, in order; waits up to `wait` seconds for it."""
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait).get(
+        "Messages", []
+    )
     if not messages:
         return
     deliveries = [_delivery(message["Body"]) for message in messages]

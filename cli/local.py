@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -24,6 +24,17 @@ from cli.emulator import REGION, Emulator, EmulatorError, check_port
 
 STAGE: Final = "local"
 _HEALTH_TIMEOUT: Final = 30.0
+
+
+class Local(TypedDict):
+    """What `.heraldo/local.json` says of the running stack."""
+
+    endpoint_url: str
+    api_url: str
+    api_key: str
+    region: str
+    queues: dict[str, str]
+    topics: dict[str, str]
 
 
 class _Stopped(BaseException):
@@ -66,12 +77,8 @@ def _run(emulator: Emulator) -> None:
     _say(f"Starting the local AWS on port {emulator.port}")
     emulator.start()
     _say("Deploying")
-    stack = deploy.deploy(built, emulator.client, say=lambda _: None)
-    local = _describe(emulator, stack)
-    queue = inbox.subscribe(emulator.client("sqs"), emulator.client("sns"), local["topics"])
-    inbox_file = inbox.HOME / "inbox.jsonl"
-    inbox_file.write_text("", "utf-8")
-    _wait_for_health(local["api_url"], emulator)
+    local, queue = set_up(emulator, built)
+    (inbox.HOME / "inbox.jsonl").write_text("", "utf-8")
     _write_local(local)
 
     over = threading.Event()
@@ -92,12 +99,16 @@ def _run(emulator: Emulator) -> None:
         reload.stop()
 
 
-def _describe(emulator: Emulator, stack: deploy.Stack) -> dict[str, Any]:
-    """What `.heraldo/local.json` says of the stack."""
+def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
+    """Deploy to a local AWS that has started; return once the API answers.
+
+    Returns the stack, and the URL of the inbox's queue.
+    """
+    stack = deploy.deploy(built, emulator.client, say=lambda _: None)
     sqs, sns = emulator.client("sqs"), emulator.client("sns")
+    topics = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
     prefix = names.topic(STAGE, "")
-    arns = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
-    return {
+    local: Local = {
         "endpoint_url": emulator.endpoint_url,
         "api_url": f"{emulator.endpoint_url}/_aws/execute-api/{stack.outputs['RestAPIId']}/api",
         "api_key": _create_key(emulator.client("dynamodb")),
@@ -106,8 +117,11 @@ def _describe(emulator: Emulator, stack: deploy.Stack) -> dict[str, Any]:
             lane: sqs.get_queue_url(QueueName=names.queue(STAGE, lane))["QueueUrl"]
             for lane in names.LANES
         },
-        "topics": {arn.rsplit(":", 1)[1].removeprefix(prefix): arn for arn in sorted(arns)},
+        "topics": {arn.rsplit(":", 1)[1].removeprefix(prefix): arn for arn in sorted(topics)},
     }
+    queue = inbox.subscribe(sqs, sns, local["topics"])
+    _wait_for_health(local["api_url"], emulator)
+    return local, queue
 
 
 def _create_key(dynamodb: Any) -> str:
@@ -125,7 +139,7 @@ def _create_key(dynamodb: Any) -> str:
     return key
 
 
-def _write_local(local: dict[str, Any]) -> None:
+def _write_local(local: Local) -> None:
     file = inbox.HOME / "local.json"
     file.unlink(missing_ok=True)
     file.touch(mode=0o600)  # it holds a key
@@ -161,7 +175,7 @@ def _deliver(emulator: Emulator, queue: str, over: threading.Event) -> None:
             _say(f"the inbox cannot be read: {error}")
 
 
-def _greet(local: dict[str, Any]) -> None:
+def _greet(local: Local) -> None:
     key = """$(sed -n 's/.*"api_key": "\\(.*\\)".*/\\1/p' .heraldo/local.json)"""
     _say(
         f"""\

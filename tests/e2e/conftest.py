@@ -1,0 +1,122 @@
+"""The deployed artefact on the local AWS, with IAM enforced; and copies of this tree to run it from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import inbox, local, package
+from cli.emulator import Emulator, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+_NOT_COPIED = (".git", ".venv*", ".heraldo", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@dataclass
+class Stack:
+    """The packaged stack as deployed, and what its subscribers have received so far."""
+
+    emulator: Emulator
+    local: local.Local
+    inbox_url: str
+    folder: Path
+    deliveries: list[inbox.Delivery] = field(default_factory=list)
+
+    def client(self, service: str) -> Any:
+        return self.emulator.client(service)
+
+    def call(
+        self, method: str, path: str, body: Any = None, key: str | None = None
+    ) -> tuple[int, Any]:
+        """Call the API with the stack's key, or with another; "" is none."""
+        headers = {"Content-Type": "application/json"}
+        key = self.local["api_key"] if key is None else key
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        data = None if body is None else json.dumps(body).encode()
+        url = self.local["api_url"] + path
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.load(refusal)
+
+    def received(
+        self, wanted: Callable[[inbox.Delivery], bool], count: int = 1, seconds: float = 30
+    ) -> list[inbox.Delivery]:
+        """Wait until `count` deliveries are `wanted`, and return them in the order of arrival."""
+        sqs = self.client("sqs")
+        deadline = time.monotonic() + seconds
+        while True:
+            found = [entry for entry in self.deliveries if wanted(entry)]
+            if len(found) >= count or time.monotonic() > deadline:
+                break
+            inbox.receive(
+                sqs, self.inbox_url, self.folder / "inbox.jsonl", self.deliveries.append, wait=1
+            )
+        assert len(found) >= count, f"{len(found)} of {count} deliveries arrived"
+        return found
+
+
+@pytest.fixture(scope="session")
+def built() -> package.Package:
+    """The package of the stage `local`, as `make run` deploys it."""
+    return package.build(local.STAGE)
+
+
+@pytest.fixture(scope="session")
+def stack(built: package.Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The packaged stack, deployed once for all tests: each uses names of its own."""
+    folder = tmp_path_factory.mktemp("stack")
+    with Emulator(folder, free_port()) as emulator:
+        facts, inbox_url = local.set_up(emulator, built)
+        yield Stack(emulator, facts, inbox_url, folder)
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    """A local AWS with nothing in it."""
+    with Emulator(tmp_path / "aws", free_port()) as started:
+        yield started
+
+
+@pytest.fixture
+def tree(tmp_path: Path, built: package.Package) -> Path:
+    """A copy of this tree to change and to run from, with this one's environments and package."""
+    copy = tmp_path / "tree"
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    for name in (".venv", ".venv-aws"):
+        (copy / name).symlink_to(ROOT / name)
+    folder = built.zip_file.parent
+    shutil.copytree(folder, copy / ".heraldo" / "packages" / folder.name)
+    return copy
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+def shell_environment(emulator: Emulator) -> dict[str, str]:
+    """The environment of somebody who deploys to this local AWS from a shell."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "AWS_ENDPOINT_URL": emulator.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }

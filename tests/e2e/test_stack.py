@@ -1,0 +1,99 @@
+"""The packaged stack as it would be deployed: one event's way through all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from tests.e2e.conftest import ROOT, Stack
+
+
+def sample(event_type: str) -> dict[str, object]:
+    file = Path(ROOT, "templates", event_type, "sample.json")
+    content: dict[str, object] = json.loads(file.read_text("utf-8"))
+    return content
+
+
+def test_the_api_answers_without_a_key_only_where_it_may(stack: Stack) -> None:
+    assert stack.call("GET", "/health", key="")[0] == 200
+    assert stack.call("GET", "/event-types", key="")[0] == 401
+    assert stack.call("POST", "/events", sample("order.shipped"), key="hk_" + "x" * 32)[0] == 401
+
+
+def test_an_accepted_event_reaches_its_topic_in_spanish(stack: Stack, unique: str) -> None:
+    status, answer = stack.call(
+        "POST", "/events", {**sample("order.shipped"), "id": unique, "recipient": unique}
+    )
+
+    assert (status, answer) == (202, {"id": unique, "status": "accepted", "lane": "orders"})
+    [delivery] = stack.received(lambda d: d["attributes"].get("recipient") == unique)
+    assert delivery["topic"] == "users"
+    assert delivery["attributes"]["event_type"] == "order.shipped"
+    assert delivery["attributes"]["locale"] == "es"
+    assert "va de camino" in delivery["subject"]
+    assert "¡" in delivery["message"] or "ú" in delivery["message"]
+
+
+def test_an_event_that_was_taken_is_not_delivered_again(stack: Stack, unique: str) -> None:
+    event = {**sample("order.delivered"), "id": unique, "recipient": unique}
+    assert stack.call("POST", "/events", event)[0] == 202
+    assert stack.call("POST", "/events", event)[1]["status"] == "duplicate"
+
+    last = {**event, "id": f"{unique}-last", "subject": "last"}
+    assert stack.call("POST", "/events", last)[0] == 202
+    stack.received(lambda d: d["attributes"].get("recipient") == unique, count=2)
+    assert sum(d["attributes"].get("recipient") == unique for d in stack.deliveries) == 2
+
+
+def test_a_ready_made_message_of_a_plain_script_arrives_byte_for_byte(
+    stack: Stack, unique: str
+) -> None:
+    text = f"¿Cómo estás, Íñigo?\nSegunda línea\r\n\tñ 🧺 {unique}\n"
+    message = {
+        "sns_topic": stack.local["topics"]["company"],
+        "subject": "Aviso",
+        "message": text,
+    }
+    body = json.dumps(message)
+    stack.client("sqs").send_message(
+        QueueUrl=stack.local["queues"]["orders"],
+        MessageBody=body,
+        MessageGroupId=unique,
+        MessageDeduplicationId=hashlib.md5(body.encode()).hexdigest(),
+    )
+
+    [delivery] = stack.received(lambda d: unique in d["message"])
+    assert (delivery["topic"], delivery["subject"]) == ("company", "Aviso")
+    assert delivery["message"] == text
+
+
+def test_a_message_for_a_foreign_topic_is_dead_lettered(stack: Stack, unique: str) -> None:
+    sqs = stack.client("sqs")
+    foreign = "arn:aws:sns:us-east-1:999999999999:heraldo-local-users"
+    sqs.send_message(
+        QueueUrl=stack.local["queues"]["reminders"],
+        MessageBody=json.dumps({"sns_topic": foreign, "subject": "x", "message": unique}),
+        MessageGroupId=unique,
+        MessageDeduplicationId=unique,
+    )
+
+    dead = sqs.get_queue_url(QueueName="heraldo-local-reminders-dead.fifo")["QueueUrl"]
+    got = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, MaxNumberOfMessages=10)
+    assert [unique in message["Body"] for message in got["Messages"]] == [True]
+
+
+def test_every_event_type_is_delivered_from_its_sample(stack: Stack, unique: str) -> None:
+    _, answer = stack.call("GET", "/event-types")
+    types = sorted(path.parent.name for path in Path(ROOT, "templates").glob("*/sample.json"))
+    assert len(types) >= 12
+    assert all(event_type in json.dumps(answer) for event_type in types)
+    for number, event_type in enumerate(types):
+        event = {**sample(event_type), "id": f"{unique}-{number}"}
+        status, refusal = stack.call("POST", "/events", event)
+        assert status == 202, (event_type, refusal)
+
+    def arrived(event_type: str) -> bool:
+        return bool(stack.received(lambda d: d["attributes"].get("event_type") == event_type))
+
+    assert all(map(arrived, types))

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from chalice.app import Chalice, Response, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, Response, SQSEvent
 
-from chalicelib import api, dispatch, log, names
+from chalicelib import api, bus, dispatch, log, names
 from chalicelib.http import SECURITY_HEADERS, Answer, Problem, Request
 
 app = Chalice("heraldo", configure_logs=False)
@@ -16,6 +16,11 @@ STAGE = names.stage()
 @app.route("/events", methods=["POST"], content_types=["*/*"])
 def post_event() -> Response:
     return answer(api.post_event)
+
+
+@app.route("/events/batch", methods=["POST"], content_types=["*/*"])
+def post_batch() -> Response:
+    return answer(api.post_batch)
 
 
 @app.route("/events/{event_id}")
@@ -31,6 +36,16 @@ def get_event_types() -> Response:
 @app.route("/health")
 def get_health() -> Response:
     return answer(lambda _: api.get_health())
+
+
+@app.route("/openapi.json")
+def get_openapi() -> Response:
+    return answer(lambda _: api.get_openapi())
+
+
+@app.route("/")
+def get_welcome() -> Response:
+    return answer(lambda _: api.get_welcome())
 
 
 @app.on_sqs_message(queue=names.queue(STAGE, "orders"), batch_size=10)
@@ -51,6 +66,16 @@ def reminders(event: SQSEvent) -> None:
 @app.on_sqs_message(queue=names.queue(STAGE, "alerts"), batch_size=10)
 def alerts(event: SQSEvent) -> None:
     drain(event, "alerts")
+
+
+@app.on_cw_event({"detail-type": [bus.DETAIL_TYPE]})
+def events(event: CloudWatchEvent) -> None:
+    bus.take_event(event.to_dict())
+
+
+@app.on_cw_event({"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]})
+def alarms(event: CloudWatchEvent) -> None:
+    bus.take_alarm(event.to_dict())
 
 
 def drain(event: SQSEvent, lane: str) -> None:

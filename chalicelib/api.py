@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from chalicelib import http, intake, keys, ledger
+from chalicelib import catalog, cloudevents, http, intake, keys, ledger, openapi
 from chalicelib.errors import FieldError, InvalidEvent, TransientError
+from chalicelib.event import MAX_ID
 from chalicelib.http import Answer, Problem, Request
-from chalicelib.intake import Accepted, Conflict
+from chalicelib.intake import Accepted, Checked, Conflict
 from chalicelib.keys import Key
 from chalicelib.ledger import Record
+from chalicelib.plan import plan
 from chalicelib.render import templates
 from chalicelib.routing import routing
 
-EVENT_TYPES = ("application/json", "application/cloudevents+json")
-_RETRY = {"Retry-After": "2"}
+_RETRY: Final = {"Retry-After": "2"}
 
 
 def post_event(request: Request) -> Answer:
-    """`POST /events`: one event; 202 accepted, 200 duplicate."""
+    """`POST /events`: one event; 202 accepted, 200 duplicate, or its plan where it is a dry run."""
     key = keys.require(request, "send")
-    raw = _read_event(request)
-    checked = _check(raw, key)
+    dry_run = _flag(request, "dry_run")
+    checked = _check(cloudevents.read_event(request), key)
+    if dry_run:
+        return Answer(200, plan(checked.event, checked.lane, checked.composed, routing()))
     [result] = intake.accept([checked])
-    if isinstance(result, Conflict):
-        problem = "differs from the event that was taken under this id"
-        errors = [FieldError(name, problem) for name in result.fields]
-        raise Problem(409, "conflict", "Use a new id, or send the same event.", errors)
-    if isinstance(result, TransientError):
-        detail = "The event was not taken. Send it again as it is."
-        raise Problem(503, "unavailable", detail, headers=_RETRY)
+    if not isinstance(result, Accepted):
+        raise _refusal(result)
     return Answer(200 if result.status == "duplicate" else 202, _accepted(result))
+
+
+def post_batch(request: Request) -> Answer:
+    """`POST /events/batch`: one result per event, in order; a bad event never blocks a good one."""
+    key = keys.require(request, "send")
+    results: list[dict[str, Any]] = []
+    good: list[tuple[int, Checked]] = []
+    for position, raw in enumerate(cloudevents.read_batch(request)):
+        try:
+            if not isinstance(raw, dict):
+                raise Problem(400, "not-an-event", "An event must be a JSON object.")
+            good.append((position, _check(raw, key)))
+            results.append({})
+        except Problem as problem:
+            results.append(_rejected(raw, problem))
+    for (position, checked), result in zip(
+        good, intake.accept([checked for _, checked in good]), strict=True
+    ):
+        if isinstance(result, Accepted):
+            results[position] = _accepted(result)
+        else:
+            results[position] = _rejected({"id": checked.event.id}, _refusal(result))
+    return Answer(200, results)
 
 
 def get_event(request: Request, event_id: str) -> Answer:
@@ -50,16 +72,26 @@ def get_event(request: Request, event_id: str) -> Answer:
 
 
 def get_event_types(request: Request) -> Answer:
-    """`GET /event-types`: every type with its lane and locales."""
+    """`GET /event-types`: every type with its lane, locales, required data and sample."""
     key = keys.require(request, "read")
-    known = templates()
-    types = [_event_type(name) for name in known.types if key.may_type(name)]
+    types = [catalog.event_type(name) for name in templates().types if key.may_type(name)]
     return Answer(200, {"event_types": types})
 
 
 def get_health() -> Answer:
     """`GET /health`: this worker is up, its templates and rules are loaded."""
     return Answer(200, {"status": "ok", "event_types": len(templates().types)})
+
+
+def get_openapi() -> Answer:
+    """`GET /openapi.json`: what this deployment accepts and answers."""
+    return Answer(200, openapi.document())
+
+
+def get_welcome() -> Answer:
+    """`GET /`: a page that tells a person what this is."""
+    page = (Path(__file__).parent / "welcome.html").read_text(encoding="utf-8")
+    return Answer(200, page, "text/html; charset=utf-8")
 
 
 def life(record: Record) -> dict[str, Any]:
@@ -85,33 +117,44 @@ def life(record: Record) -> dict[str, Any]:
     return found
 
 
-def _event_type(name: str) -> dict[str, Any]:
-    known = templates()
-    return {"type": name, "lane": routing().lane(name), "locales": list(known.locales(name))}
-
-
-def _read_event(request: Request) -> Any:
-    media = http.content_type(request)
-    if media not in EVENT_TYPES:
-        taken = " or ".join(EVENT_TYPES)
-        raise Problem(415, "content-type", f"Send the event as {taken}.")
-    return http.read_json(request.body, most_bytes=http.EVENT_BYTES)
-
-
-def _check(raw: Any, key: Key) -> intake.Checked:
-    if not isinstance(raw, dict):
-        raise Problem(400, "not-an-event", "The body must be one JSON object: the event.")
+def _check(raw: dict[str, Any], key: Key) -> Checked:
+    event_type = raw.get("type")
+    if isinstance(event_type, str) and not key.may_type(event_type):
+        raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")
     errors = http.bounds(raw)
     if errors:
         raise Problem(422, "invalid-event", "The event is out of bounds.", errors)
     try:
-        checked = intake.check(raw, default_source=key.name, test=key.test)
+        return intake.check(raw, default_source=key.name, test=key.test)
     except InvalidEvent as error:
+        status = 413 if error.reason == "too-large" else 422
         detail = "Nothing was queued. Mend the fields below and send it again."
-        raise Problem(422, error.reason, detail, error.errors) from None
-    if not key.may_type(checked.event.type):
-        raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")
-    return checked
+        raise Problem(status, error.reason, detail, error.errors) from None
+
+
+def _refusal(result: Conflict | TransientError) -> Problem:
+    if isinstance(result, Conflict):
+        problem = "differs from the event that was taken under this id"
+        errors = [FieldError(name, problem) for name in result.fields]
+        return Problem(409, "conflict", "Use a new id, or send the same event.", errors)
+    detail = "The event was not taken. Send it again as it is."
+    return Problem(503, "unavailable", detail, headers=_RETRY)
+
+
+def _rejected(raw: Any, problem: Problem) -> dict[str, Any]:
+    """The result of one event of a batch that was not taken; only a well-formed id is repeated."""
+    given = raw.get("id") if isinstance(raw, dict) else None
+    event_id = given if isinstance(given, str) and given and len(given) <= MAX_ID else None
+    status = "unavailable" if problem.status >= 500 else "rejected"
+    return {"id": event_id, "status": status, "problem": problem.body()}
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = request.query.get(name, "false").lower()
+    if value not in ("true", "false"):
+        errors = [FieldError(name, "must be true or false")]
+        raise Problem(400, "query", "The query cannot be read.", errors)
+    return value == "true"
 
 
 def _accepted(result: Accepted) -> dict[str, Any]:

@@ -29,7 +29,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
 }
 
-_TITLES: Final = {
+TITLES: Final = {
     400: "The request cannot be read",
     401: "A key is needed",
     403: "This key may not do that",
@@ -65,7 +65,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Problem(HeraldoError):
+class Problem(HeraldoError):  # noqa: N818 - the word of RFC 9457
     """A failure to be answered as problem details (RFC 9457)."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Problem(HeraldoError):
     def body(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "type": f"urn:heraldo:problem:{self.slug}",
-            "title": _TITLES.get(self.status, "The request failed"),
+            "title": TITLES.get(self.status, "The request failed"),
             "status": self.status,
             "detail": self.detail,
         }

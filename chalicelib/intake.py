@@ -20,14 +20,16 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws, event, ledger, names, queues
+from chalicelib import aws, catalog, event, ledger, names, queues
 from chalicelib.compose import Composed, compose
+from chalicelib.contract import missing
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
 from chalicelib.event import Event
 from chalicelib.ledger import Record
 from chalicelib.render import RenderError, Templates, templates
 from chalicelib.routing import Routing, did_you_mean, routing
 
+EVENT_BYTES: Final = 256 * 1024
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 _BATCH_BYTES: Final = 1024 * 1024
 _LEAVES: Final = 100
@@ -52,7 +54,7 @@ class Accepted:
     status: str
 
 
-class Conflict(PermanentError):
+class Conflict(PermanentError):  # noqa: N818 - the word of the HTTP status it becomes
     """The id was taken for an event with other content; `fields` names what differs."""
 
     def __init__(self, fields: Sequence[str]) -> None:
@@ -68,9 +70,15 @@ def check(raw: object, *, default_source: str, test: bool = False) -> Checked:
     InvalidEvent : naming every field at fault and the remedy.
     """
     found = event.parse(raw, default_source=default_source)
+    if len(found.to_json().encode()) > EVENT_BYTES:
+        raise InvalidEvent("too-large", [FieldError("event", "is larger than 256 KiB")])
     known = templates()
     if found.type not in known.types:
         raise InvalidEvent("unknown-type", [FieldError("type", _unknown_type(found.type, known))])
+    lacking = missing(catalog.contract_of(found.type), found.data)
+    if lacking:
+        errors = [FieldError(f"data.{field}", problem) for field, problem in lacking]
+        raise InvalidEvent("missing-data", [_with_template(e, found, known) for e in errors])
     return Checked(found, *_composed(found, known, routing()), test)
 
 
@@ -81,7 +89,7 @@ def _composed(found: Event, known: Templates, rules: Routing) -> tuple[str, Comp
         if not composed.messages:
             known.render(found)  # suppressed or not, an event that cannot render is a mistake
     except RenderError as error:
-        raise InvalidEvent(error.reason, _render_errors(found, error, known)) from None
+        raise InvalidEvent(error.reason, _render_errors(error)) from None
     except InvalidEvent:
         raise
     except PermanentError as error:
@@ -297,8 +305,14 @@ def _differing(old: str, new: str) -> list[str]:
     return [name for name in names_of if before.get(name) != after.get(name)]
 
 
-def _render_errors(found: Event, error: RenderError, known: Templates) -> list[FieldError]:
-    """Every missing field, not just the one that rendering met first."""
+def _with_template(error: FieldError, found: Event, known: Templates) -> FieldError:
+    """Name the template that wants the field, so that a producer can look at what it is for."""
+    locale = known.locale_for(found.type, found.locale)
+    return FieldError(error.field, f"{error.problem}; templates/{found.type}/{locale}.j2 needs it")
+
+
+def _render_errors(error: RenderError) -> list[FieldError]:
+    """What rendering stumbled over, although the contract was kept."""
     if error.field is None:
         return [FieldError("data", f"{error.problem} (templates/{error.template})")]
     remedy = f"is missing; templates/{error.template} needs it"

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from chalicelib.dispatch import Redeliver, dispatch
 from tests.factories import sample, shipped
-from tests.integration import aws_fixture
 from tests.integration.aws_fixture import Stage
-
-
-@pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    yield from aws_fixture.stage(monkeypatch)
-
-
-def plenty() -> int:
-    return 30_000
 
 
 def run(stage: Stage, lane: str = "orders", remaining: int = 30_000) -> None:

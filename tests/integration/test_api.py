@@ -1,0 +1,250 @@
+"""The HTTP API through app.py, on moto: the door and what it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from chalice.test import Client, HTTPResponse
+
+from chalicelib import intake, keys
+from chalicelib.intake import Accepted
+from tests.factories import sample, shipped
+from tests.integration.aws_fixture import Stage
+
+SECRET = "hk_test-key-of-the-integration-tests"
+
+
+def add_key(stage: Stage, secret: str, name: str, scope: str, **more: Any) -> None:
+    item = {"hash": {"S": keys.hash_of(secret)}, "name": {"S": name}, "scope": {"S": scope}, **more}
+    stage.dynamodb.put_item(TableName="heraldo-local-keys", Item=item)
+
+
+@pytest.fixture
+def door(stage: Stage) -> Iterator[Client]:
+    import app
+
+    add_key(stage, SECRET, "shop", "send read")
+    with Client(app.app, stage_name="local") as client:
+        yield client
+
+
+def post(
+    door: Client, body: Any, path: str = "/events", secret: str = SECRET, **headers: str
+) -> HTTPResponse:
+    return door.http.post(
+        path,
+        headers={
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {secret}",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        },
+        body=body if isinstance(body, (str, bytes)) else json.dumps(body),
+    )
+
+
+def get(door: Client, path: str, secret: str = SECRET) -> HTTPResponse:
+    return door.http.get(path, headers={"Authorization": f"Bearer {secret}"})
+
+
+def queued(stage: Stage, lane: str = "orders") -> list[dict[str, Any]]:
+    return [json.loads(record["body"]) for record in stage.receive(lane)]
+
+
+def test_an_event_is_accepted_into_its_lane(door: Client, stage: Stage) -> None:
+    answer = post(door, shipped(1))
+    assert (answer.status_code, answer.json_body) == (
+        202,
+        {"id": "e-1", "status": "accepted", "lane": "orders"},
+    )
+    [event] = queued(stage)
+    assert event["id"] == "e-1"
+
+
+def test_type_and_data_are_enough_and_the_key_is_the_source(door: Client, stage: Stage) -> None:
+    answer = post(door, {"type": "order.shipped", "data": sample("order.shipped")["data"]})
+    assert answer.status_code == 202
+    [event] = queued(stage)
+    assert (event["id"], event["source"]) == (answer.json_body["id"], "shop")
+
+
+def test_the_same_id_again_is_a_duplicate_with_the_same_answer(door: Client, stage: Stage) -> None:
+    first, second = post(door, shipped(1)), post(door, shipped(1))
+    assert (second.status_code, second.json_body["status"]) == (200, "duplicate")
+    assert {**second.json_body, "status": "accepted"} == first.json_body
+    assert len(queued(stage)) == 1
+
+
+def test_the_same_id_with_other_content_is_a_conflict_that_names_the_fields(
+    door: Client,
+) -> None:
+    post(door, shipped(1))
+    other = shipped(1, recipient="somebody-else")
+    other["data"] = {**other["data"], "name": "Otra"}
+    answer = post(door, other)
+    assert answer.status_code == 409
+    assert [e["field"] for e in answer.json_body["errors"]] == ["data.name", "recipient"]
+    assert b"Otra" not in answer.body
+
+
+def test_the_same_content_without_an_id_is_one_event_for_five_minutes(
+    door: Client, stage: Stage
+) -> None:
+    event = {k: v for k, v in shipped(1).items() if k != "id"}
+    first, second = post(door, event), post(door, event)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert second.json_body == {**first.json_body, "status": "duplicate"}
+    assert len(queued(stage)) == 1
+
+
+def test_of_fifty_at_once_one_is_accepted(stage: Stage) -> None:
+    def send(_: int) -> str:
+        [result] = intake.accept([intake.check(shipped(1), default_source="s")])
+        assert isinstance(result, Accepted)
+        return result.status
+
+    with ThreadPoolExecutor(50) as pool:
+        results = sorted(pool.map(send, range(50)))
+    assert results == ["accepted"] + ["duplicate"] * 49
+    assert len(queued(stage)) == 1
+
+
+def test_an_event_that_was_claimed_but_never_queued_is_queued_by_the_next_try(
+    door: Client, stage: Stage
+) -> None:
+    queue = stage.queue_url("heraldo-local-orders.fifo")
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    stage.sqs.delete_queue(QueueUrl=queue)
+    answer = post(door, shipped(1))
+    assert answer.status_code == 503
+    stage.sqs.create_queue(QueueName="heraldo-local-orders.fifo", Attributes=attributes)
+    answer = post(door, shipped(1))
+    assert (answer.status_code, answer.json_body["status"]) == (200, "duplicate")
+    assert len(queued(stage)) == 1
+
+
+def test_the_idempotency_key_stands_for_the_id(door: Client) -> None:
+    event = {k: v for k, v in shipped(1).items() if k != "id"}
+    assert post(door, event, Idempotency_Key="k-1").json_body["id"] == "k-1"
+    assert post(door, event, Idempotency_Key="k-1").json_body["status"] == "duplicate"
+    assert post(door, shipped(2), Idempotency_Key="k-2").status_code == 422
+
+
+def test_a_binary_event_has_its_attributes_in_headers(door: Client, stage: Stage) -> None:
+    answer = post(
+        door,
+        sample("order.shipped")["data"],
+        ce_specversion="1.0",
+        ce_type="order.shipped",
+        ce_id="b-1",
+        ce_source="/shop",
+        ce_subject="pedido%20%C3%B1",
+        ce_campaign="verano",
+    )
+    assert answer.status_code == 202
+    [event] = queued(stage)
+    assert (event["id"], event["subject"], event["campaign"]) == ("b-1", "pedido ñ", "verano")
+
+
+def test_a_dry_run_answers_with_the_plan_and_sends_nothing(door: Client, stage: Stage) -> None:
+    answer = post(door, shipped(1), path="/events?dry_run=true")
+    assert answer.status_code == 200
+    assert answer.json_body["destinations"] == ["topic:users"]
+    assert queued(stage) == []
+
+
+def test_a_batch_has_a_result_per_event_and_a_bad_one_blocks_no_good_one(
+    door: Client, stage: Stage
+) -> None:
+    batch = [
+        shipped(1),
+        {"type": "order.lost", "data": {}, "id": "x"},
+        "no event",
+        shipped(1),
+        {**sample("critical.alert"), "id": "alert"},
+        {"type": "order.shipped", "data": sample("order.shipped")["data"]},
+    ]
+    answer = post(door, batch, path="/events/batch")
+    assert answer.status_code == 200
+    statuses = [(r["id"], r["status"]) for r in answer.json_body]
+    assert statuses[:5] == [
+        ("e-1", "accepted"),
+        ("x", "rejected"),
+        (None, "rejected"),
+        ("e-1", "duplicate"),
+        ("alert", "accepted"),
+    ]
+    assert statuses[5][1] == "accepted"
+    assert len(queued(stage)) == 2
+    assert len(queued(stage, "alerts")) == 1
+
+
+def test_a_batch_of_500_takes_five_claims_and_fifty_sends(door: Client, stage: Stage) -> None:
+    stage.calls.clear()
+    answer = post(door, [shipped(n) for n in range(500)], path="/events/batch")
+    assert {r["status"] for r in answer.json_body} == {"accepted"}
+    assert stage.calls.count("TransactWriteItems") == 5
+    assert stage.calls.count("SendMessageBatch") == 50
+
+
+def test_a_single_event_takes_two_calls(door: Client, stage: Stage) -> None:
+    post(door, shipped(1))
+    stage.calls.clear()
+    post(door, shipped(2))
+    assert stage.calls == ["PutItem", "SendMessageBatch"]
+
+
+def test_what_became_of_an_event_is_told(door: Client) -> None:
+    post(door, shipped(1))
+    answer = get(door, "/events/e-1")
+    assert answer.json_body["status"] == "accepted"
+    assert answer.json_body["timeline"][0]["status"] == "accepted"
+    assert get(door, "/events/nobody").status_code == 404
+
+
+def test_event_types_tell_what_data_they_need(door: Client) -> None:
+    types = {t["type"]: t for t in get(door, "/event-types").json_body["event_types"]}
+    assert "tracking.url" in types["order.shipped"]["required"]
+    assert types["order.shipped"]["locales"] == ["en", "es"]
+    assert types["order.shipped"]["sample"]["type"] == "order.shipped"
+
+
+@pytest.mark.parametrize("path", ["/health", "/openapi.json", "/"])
+def test_no_key_is_needed_to_look_around(door: Client, path: str) -> None:
+    answer = door.http.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("", 401), ("Bearer nope", 401), ("Bearer hk_unknown-unknown-unknown", 401), ("Basic x", 401)],
+)
+def test_without_a_key_the_door_stays_shut(door: Client, header: str, status: int) -> None:
+    answer = door.http.post("/events", headers={"Authorization": header}, body="{}")
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_key_does_what_its_scope_says_and_no_more(door: Client, stage: Stage) -> None:
+    add_key(stage, "hk_reader-reader-reader", "reader", "read")
+    add_key(stage, "hk_sender-sender-sender", "sender", "send")
+    add_key(stage, "hk_offers-offers-offers", "offers", "send read", types={"S": "offer.*"})
+    assert post(door, shipped(1), secret="hk_reader-reader-reader").status_code == 403
+    assert post(door, shipped(1), secret="hk_sender-sender-sender").status_code == 202
+    assert get(door, "/events/e-1", secret="hk_sender-sender-sender").status_code == 403
+    assert post(door, shipped(2), secret="hk_offers-offers-offers").status_code == 403
+    assert get(door, "/events/e-1", secret="hk_offers-offers-offers").status_code == 404
+
+
+def test_a_test_key_marks_the_event_so_that_it_is_not_published(door: Client, stage: Stage) -> None:
+    from chalicelib.dispatch import dispatch
+
+    add_key(stage, "hk_trying-trying-trying", "trying", "send read", test={"BOOL": True})
+    post(door, shipped(1), secret="hk_trying-trying-trying")
+    dispatch(stage.receive(), "orders", lambda: 30_000)
+    assert stage.delivered("users") == []
+    assert stage.ledger("e-1")["status"] == "test"

@@ -9,6 +9,9 @@ import click
 
 # name: the module in cli/, and the line that `./heraldo --help` shows
 COMMANDS: Final = {
+    "send": ("send", "Send an event; without --data, its type's sample."),
+    "status": ("status", "Show what became of an event, and why."),
+    "plan": ("plan", "Show what would happen to an event, and why; nothing is sent."),
     "inbox": ("inbox", "Show what subscribers received on the local stack."),
 }
 

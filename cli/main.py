@@ -12,7 +12,9 @@ COMMANDS: Final = {
     "send": ("send", "Send an event; without --data, its type's sample."),
     "status": ("status", "Show what became of an event, and why."),
     "plan": ("plan", "Show what would happen to an event, and why; nothing is sent."),
+    "event-types": ("event_types", "List what can be sent, and the data that it needs."),
     "inbox": ("inbox", "Show what subscribers received on the local stack."),
+    "completion": ("completion", "Print the completion script for your shell."),
 }
 
 
@@ -40,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="./heraldo")
+    main(prog_name="./heraldo", complete_var="_HERALDO_COMPLETE")

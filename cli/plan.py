@@ -17,7 +17,7 @@ from cli import target as targets
 
 
 @click.command
-@targets.event_options
+@targets.event_options()
 @click.option(
     "--stage", default="local", help="The stage whose rules apply; nothing is asked of it."
 )

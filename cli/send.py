@@ -1,28 +1,45 @@
-"""`./heraldo send`: put an event through the door."""
+"""`./heraldo send`: put an event, or a file of them, through the door."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+import sys
+from typing import IO, Any
 
 import click
 
+from cli import bulk
 from cli import target as targets
+
+_SHOWN = 10
 
 
 @click.command
-@targets.event_options
+@targets.event_options(type_required=False)
+@click.option("--from", "lines", type=click.File(encoding="utf-8"), help="JSON Lines, or -.")
 @targets.stage_option
 @targets.json_option
-def command(stage: str | None, as_json: bool, **options: Any) -> None:
-    """Send one event of TYPE; without --data, the type's sample.
+def command(stage: str | None, as_json: bool, lines: IO[str] | None, **options: Any) -> None:
+    """Send one event of TYPE (without --data, the type's sample), or all those of a file.
 
     \b
     ./heraldo send order.shipped
     ./heraldo send order.shipped --data @order.json --recipient cus-7 --locale en
-    ./heraldo send critical.alert --data '{"title": "…", …}' --id incident-12
+    ./heraldo send --from events.jsonl        # a whole event a line; - is standard input
+
+    A file may be sent again after an interruption: what was taken is not sent twice, whether its
+    events have an id or not.
     """
+    if (lines is None) == (options["event_type"] is None):
+        raise click.UsageError("Give a TYPE, or a file with --from.")
     target = targets.target(stage)
+    if lines is not None:
+        given = [name for name, value in options.items() if value]
+        if given:
+            raise click.UsageError("With --from, the events say it all: leave other options out.")
+        _send_lines(target, lines, as_json)
+        return
     event = targets.build_event(**options)
     status, answer = target.call("POST", "/events", event)
     if status not in (200, 202):
@@ -34,3 +51,42 @@ def command(stage: str | None, as_json: bool, **options: Any) -> None:
     click.echo(
         f"{click.style(answer['status'], fg=colour)}  {answer['id']}  in lane {answer['lane']}"
     )
+
+
+def _send_lines(target: targets.Target, lines: IO[str], as_json: bool) -> None:
+    summary = bulk.Summary()
+    interrupted = False
+    try:
+        for _ in bulk.send(target, lines, summary):
+            _progress(lines, summary)
+    except KeyboardInterrupt:
+        interrupted = True
+    _progress(lines, summary, last=True)
+    if as_json:
+        print(json.dumps(summary.as_json(), ensure_ascii=False))
+    else:
+        click.echo(f"{summary.accepted} accepted, {summary.duplicate} duplicates", nl=False)
+        click.echo(f", {len(summary.refused)} refused" if summary.refused else "")
+        for line, problem in summary.refused[:_SHOWN]:
+            click.secho(f"  line {line}: {problem}", fg="red", err=True)
+        if len(summary.refused) > _SHOWN:
+            click.echo(f"  … and {len(summary.refused) - _SHOWN} more: see --json", err=True)
+    if interrupted:
+        click.echo("Interrupted. Run it again: what was taken is not sent twice.", err=True)
+        sys.exit(130)
+    if summary.refused:
+        sys.exit(1)
+
+
+def _progress(lines: IO[str], summary: bulk.Summary, last: bool = False) -> None:
+    """One line on a terminal, rewritten as it goes; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        return
+    share = ""
+    try:
+        size = os.fstat(lines.fileno()).st_size
+        # The text layer cannot tell its place while it is being iterated; the buffer below can.
+        share = f" ({lines.buffer.tell() / size:.0%})" if size else ""  # type: ignore[attr-defined]
+    except (OSError, AttributeError, ValueError):
+        pass  # a pipe has no size
+    click.echo(f"\r{summary.lines:,} lines{share} ", nl=last, err=True)

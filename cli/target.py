@@ -155,26 +155,29 @@ def read_json(value: str, what: str) -> Any:
         raise click.UsageError(f"{what} is not JSON: {error}") from None
 
 
-def event_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def event_options(*, type_required: bool = True) -> Callable[..., Any]:
     """The options that say what an event is: `send` and `plan` have the same."""
-    for option in reversed(
-        (
-            click.argument("event_type", metavar="TYPE"),
-            click.option("--data", help="JSON, or @FILE, or - for standard input."),
-            click.option("--id", "event_id", help="Sent twice with one id is taken once."),
-            click.option("--source", help="Who says so; default: the key's name."),
-            click.option("--subject", help="What the event is about."),
-            click.option("--recipient", help="A customer's id."),
-            click.option("--locale", help="Such as es, en or es-AR; default: es."),
-            click.option("--partitionkey", help="Events with one key are delivered in order."),
-            click.option("--expirytime", help="Past this RFC 3339 time it is not sent."),
-            click.option(
-                "--set", "extensions", multiple=True, metavar="NAME=VALUE", help="An extension."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    options = (
+        click.argument("event_type", metavar="TYPE", required=type_required),
+        click.option("--data", help="JSON, or @FILE, or - for standard input."),
+        click.option("--id", "event_id", help="Sent twice with one id is taken once."),
+        click.option("--source", help="Who says so; default: the key's name."),
+        click.option("--subject", help="What the event is about."),
+        click.option("--recipient", help="A customer's id."),
+        click.option("--locale", help="Such as es, en or es-AR; default: es."),
+        click.option("--partitionkey", help="Events with one key are delivered in order."),
+        click.option("--expirytime", help="Past this RFC 3339 time it is not sent."),
+        click.option(
+            "--set", "extensions", multiple=True, metavar="NAME=VALUE", help="An extension."
+        ),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def build_event(

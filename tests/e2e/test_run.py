@@ -1,0 +1,246 @@
+"""`make run` as somebody in a terminal has it: saving, stopping, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.emulator import free_port
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for leftovers in /proc")
+
+_RELOAD = 3.0
+
+
+class Run:
+    """A `make run` with a terminal's process group, and its output line by line."""
+
+    def __init__(self, tree: Path, port: int) -> None:
+        self.tree = tree
+        self.port = port
+        self.lines: list[str] = []
+        self._coming: queue.Queue[str | None] = queue.Queue()
+        self.process = subprocess.Popen(
+            ["make", "run"],
+            cwd=tree,
+            env={"PATH": os.environ["PATH"], "HOME": str(tree), "HERALDO_PORT": str(port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._coming.put(line.rstrip("\n"))
+        self._coming.put(None)
+
+    def until(self, words: str, seconds: float = 60) -> str:
+        """Wait for the next line that has `words` in it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._coming.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                raise AssertionError(f"no {words!r} in time after: {self.lines}") from None
+            assert line is not None, f"it ended without {words!r}: {self.lines}"
+            self.lines.append(line)
+            if words in line:
+                return line
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does: the terminal signals the whole foreground group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(15)
+
+    def leftovers(self) -> list[str]:
+        """Processes that work in this tree, wherever they hang."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    folder = str((entry / "cwd").readlink())
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except OSError:
+                    continue
+                if folder.startswith(str(self.tree)):
+                    found.append(f"{entry.name} {command}")
+        return found
+
+    def assert_nothing_is_left(self) -> None:
+        deadline = time.monotonic() + 5
+        while self.leftovers() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert self.leftovers() == []
+        assert not (self.tree / ".heraldo" / "tmp").exists()
+        assert not (self.tree / ".heraldo" / "local.json").exists()
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", self.port))
+
+    def post(self, event: dict[str, object]) -> None:
+        local = json.loads((self.tree / ".heraldo" / "local.json").read_text())
+        request = urllib.request.Request(
+            local["api_url"] + "/events",
+            json.dumps(event).encode(),
+            {
+                "Authorization": f"Bearer {local['api_key']}",
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 202
+
+
+@pytest.fixture
+def run(tree: Path) -> Iterator[Run]:
+    started = Run(tree, free_port())
+    yield started
+    if started.process.poll() is None:
+        started.interrupt()
+    started.assert_nothing_is_left()
+
+
+def test_a_delivery_is_shown_and_the_inbox_has_it(run: Run) -> None:
+    assert run.until("Heraldo is up: http://127.0.0.1:").endswith("/api")
+    run.post({"type": "critical.alert", **_alert("Sin luz en el almacén")})
+    assert "critical.alert" in run.until("Sin luz en el almacén")
+
+    inbox = subprocess.run(
+        ["./heraldo", "inbox", "--wait", "20", "--json"],
+        cwd=run.tree,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    deliveries = [json.loads(line) for line in inbox.stdout.splitlines()]
+    assert {d["topic"] for d in deliveries} == {"alerts", "company"}
+    assert all("Sin luz en el almacén" in d["subject"] for d in deliveries)
+
+
+def test_a_saved_template_takes_effect_and_a_broken_one_does_not(run: Run) -> None:
+    template = run.tree / "templates" / "critical.alert" / "es.j2"
+    good = template.read_text("utf-8")
+    run.until("Heraldo is up")
+    run.post({"type": "critical.alert", **_alert("uno")})
+    run.until("uno")
+
+    saved = time.monotonic()
+    template.write_text(_with_subject(good, "Nuevas palabras"))
+    run.until("reloaded templates/critical.alert/es.j2")
+    run.post({"type": "critical.alert", **_alert("dos")})
+    run.until("Nuevas palabras")
+    assert time.monotonic() - saved < _RELOAD
+
+    template.write_text(_with_subject("\n" + good, "{{ nobody }"))
+    line = 1 + good[: good.index("{% block subject %}")].count("\n") + 1
+    run.until("not reloaded")
+    run.until(f"templates/critical.alert/es.j2:{line}: ")
+    run.post({"type": "critical.alert", **_alert("tres")})
+    run.until("Nuevas palabras")
+
+
+def test_saved_rules_and_code_take_effect_and_broken_ones_do_not(run: Run) -> None:
+    rules = run.tree / "chalicelib" / "routing.toml"
+    good = rules.read_text("utf-8")
+    run.until("Heraldo is up")
+
+    rules.write_text(
+        good + '\n[[rule]]\nname = "x"\npattern.type = ["critical.alert"]\nto = ["topic:nobody"]\n'
+    )
+    run.until("not reloaded")
+    run.until("chalicelib/routing.toml:")
+    rules.write_text(good.replace('to = ["topic:alerts", "topic:company"]', 'to = ["topic:users"]'))
+    run.until("reloaded chalicelib/routing.toml")
+    run.post({"type": "critical.alert", **_alert("cuatro")})
+    assert "  users " in run.until("cuatro")
+
+    (run.tree / "chalicelib" / "names.py").write_text("import nothing_of_that_name\n")
+    run.until("not reloaded")
+    assert "nothing_of_that_name" in run.until("chalicelib/names.py:1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_stopping_it_leaves_nothing_behind(run: Run, number: signal.Signals) -> None:
+    run.until("Heraldo is up")
+    run.post({"type": "critical.alert", **_alert("cinco")})
+    run.until("cinco")
+    assert run.leftovers()
+
+    if number == signal.SIGINT:
+        run.interrupt()
+    else:
+        run.process.terminate()
+        run.process.wait(15)
+    run.assert_nothing_is_left()
+
+
+def test_the_local_aws_dies_with_a_parent_that_is_killed(run: Run) -> None:
+    run.until("Heraldo is up")
+    [parent] = [line.split()[0] for line in run.leftovers() if "cli.local" in line]
+    os.kill(int(parent), signal.SIGKILL)
+
+    run.process.wait(15)
+    deadline = time.monotonic() + 5
+    while run.leftovers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert run.leftovers() == []
+
+    again = Run(run.tree, run.port)
+    again.until("Heraldo is up")
+    again.interrupt()
+    again.assert_nothing_is_left()
+
+
+def test_a_stop_while_it_starts_leaves_nothing_behind(run: Run) -> None:
+    run.until("Deploying")
+    run.interrupt()
+    run.assert_nothing_is_left()
+
+
+def test_a_taken_port_is_told_in_one_sentence_before_anything_starts(tree: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        run = Run(tree, taken.getsockname()[1])
+        line = run.until("is taken")
+        run.process.wait(15)
+    assert run.process.returncode != 0
+    assert line.startswith(f"Port {run.port} is taken; ")
+    assert run.lines == [line]
+    assert run.leftovers() == []
+
+
+def test_a_tree_that_cannot_run_is_told_with_file_and_line(run: Run) -> None:
+    run.interrupt()
+    (run.tree / "templates" / "critical.alert" / "es.j2").write_text("\n\n{% block %}")
+    broken = Run(run.tree, run.port)
+    broken.until("This tree cannot run")
+    broken.until("templates/critical.alert/es.j2:3: ")
+    broken.process.wait(15)
+    assert broken.process.returncode != 0
+
+
+def _alert(title: str) -> dict[str, object]:
+    file = Path(__file__).parents[2] / "templates" / "critical.alert" / "sample.json"
+    data = json.loads(file.read_text("utf-8"))["data"]
+    return {"data": {**data, "summary": title}}
+
+
+def _with_subject(template: str, subject: str) -> str:
+    start = template.index("{% block subject %}") + len("{% block subject %}")
+    return template[:start] + subject + template[template.index("{% endblock %}", start) :]

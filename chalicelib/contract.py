@@ -105,6 +105,10 @@ class Reader:
             self._trees[name] = tree
         return tree
 
+    def hand_over(self, name: str) -> nodes.Template | None:
+        """The tree of a file if there is one, given up: compiling changes it."""
+        return self._trees.pop(name, None)
+
     def needs(self, name: str) -> Needs:
         """What the template file `name` needs."""
         walk = _Walk(self, PurePosixPath(name).stem)
@@ -1558,10 +1562,18 @@ _NAMED_TEST: Final[Mapping[str, int]] = {
 }
 
 
-def defined_names(tree: nodes.Template) -> set[str]:
+def every_node(tree: nodes.Node) -> list[nodes.Node]:
+    """All nodes of a tree, in no order that matters; one walk for many questions."""
+    found = [tree]
+    for node in found:
+        found.extend(node.iter_child_nodes())
+    return found
+
+
+def defined_names(every: Iterable[nodes.Node]) -> set[str]:
     """Every name that a file gives to something: macros, imports, variables, parameters."""
     names = set()
-    for node in tree.find_all((nodes.Name, nodes.Macro, nodes.Import, nodes.FromImport)):
+    for node in every:
         if (isinstance(node, nodes.Name) and node.ctx in ("store", "param")) or isinstance(
             node, nodes.Macro
         ):
@@ -1575,15 +1587,15 @@ def defined_names(tree: nodes.Template) -> set[str]:
 
 def unknown_names(
     environment: jinja2.Environment,
-    tree: nodes.Template,
+    every: Sequence[nodes.Node],
     file: str,
     known: Iterable[str] = (),
 ) -> list[Unknown]:
-    """Filters, tests and functions in one file that do not exist.
+    """Filters, tests and functions among `every_node` of one file that do not exist.
 
     `known` are names that other files bring in (macros that a layout imports, say).
     """
-    functions = {*environment.globals, *defined_names(tree), *_BUILT_IN, *known}
+    functions = {*environment.globals, *defined_names(every), *_BUILT_IN, *known}
     found: list[Unknown] = []
 
     def check(what: Literal["filter", "test", "function"], name: str, line: int) -> None:
@@ -1595,7 +1607,7 @@ def unknown_names(
         if name not in there:
             found.append(Unknown(what, name, file, line, nearest(name, there)))
 
-    for node in tree.find_all((nodes.Filter, nodes.Test, nodes.Call)):
+    for node in every:
         if isinstance(node, nodes.Filter):
             check("filter", node.name, node.lineno)
             at = _NAMED_TEST.get(node.name)

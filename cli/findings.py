@@ -6,6 +6,7 @@ Every check works on the files alone; nothing is sent and nothing is asked of AW
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,14 @@ def lint(root: Path) -> list[Finding]:
 
     Sorted by file and line; no finding is there twice.
     """
-    return _Lint(root).run()
+    # Trees are many small objects that all live to the end: collecting garbage finds none.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _Lint(root).run()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Lint:
@@ -65,10 +73,25 @@ class _Lint:
         self.templates = Templates(self.folder)
         self.environment = self.templates.environment
         self.reader = Reader(self.environment, self._source)
+        self._parse_once()
         self._sources: dict[str, str] = {}
         self._broken: set[str] = set()
         self._checked: set[str] = set()
         self.samples: dict[str, Event] = {}
+        self._every: dict[str, list[nodes.Node]] = {}
+        self._names: dict[str, set[str]] = {}
+        self._blocks_at: dict[tuple[str, str], int] = {}
+
+    def _parse_once(self) -> None:
+        """Compile from the trees that were read, and as they are: lint renders each but twice."""
+        self.environment.optimized = False
+        parse = self.environment._parse
+
+        def parsed(source: str, name: str | None, filename: str | None) -> nodes.Template:
+            tree = self.reader.hand_over(name) if name else None
+            return tree or parse(source, name, filename)
+
+        self.environment._parse = parsed  # type: ignore[method-assign]
 
     def run(self) -> list[Finding]:
         if not self.folder.is_dir():
@@ -250,18 +273,30 @@ class _Lint:
                 "name a file below templates/, such as _layouts/base.j2",
             )  # fmt: skip
         self._blocks(name, tree, needs)
-        known: set[str] = set()
-        for file in needs.files:
-            part = self._tree(file)
-            if part is not None:
-                known |= contract.defined_names(part)
-        for file in needs.files:
-            part = self._tree(file)
-            if part is not None and file not in self._checked:
+        parts = {file: self._nodes(file) for file in needs.files}
+        known = {name for file in parts for name in self._defined(file)}
+        for file, part in parts.items():
+            if file not in self._checked:
                 self._checked.add(file)
                 self._unknown(file, part, known)
                 self._lost_assignments(file, part)
         return needs
+
+    def _defined(self, name: str) -> set[str]:
+        found = self._names.get(name)
+        if found is None:
+            found = self._names[name] = contract.defined_names(self._nodes(name))
+        return found
+
+    def _nodes(self, name: str) -> list[nodes.Node]:
+        found = self._every.get(name)
+        if found is None:
+            tree = self._tree(name)
+            found = self._every[name] = contract.every_node(tree) if tree is not None else []
+            for node in found:
+                if isinstance(node, nodes.Block):
+                    self._blocks_at[name, node.name] = node.lineno
+        return found
 
     def _recursion(self, name: str) -> None:
         self._broken.add(name)
@@ -270,8 +305,8 @@ class _Lint:
             "take some of the nesting apart",
         )  # fmt: skip
 
-    def _unknown(self, file: str, tree: nodes.Template, known: set[str]) -> None:
-        for unknown in contract.unknown_names(self.environment, tree, file, known):
+    def _unknown(self, file: str, every: list[nodes.Node], known: set[str]) -> None:
+        for unknown in contract.unknown_names(self.environment, every, file, known):
             self._tell(
                 "error",
                 f"templates/{file}",
@@ -285,15 +320,16 @@ class _Lint:
             )
             self._broken.add(file)
 
-    def _lost_assignments(self, file: str, tree: nodes.Template) -> None:
+    def _lost_assignments(self, file: str, every: list[nodes.Node]) -> None:
         """A `set` in a loop ends with the turn: a total that is added up so stays what it was."""
         outside = {
-            target.name
-            for node in tree.find_all(nodes.Assign)
-            for target in [node.target]
-            if isinstance(target, nodes.Name)
+            node.target.name
+            for node in every
+            if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name)
         }
-        for loop in tree.find_all(nodes.For):
+        for loop in every:
+            if not isinstance(loop, nodes.For):
+                continue
             for node in loop.body:
                 if (
                     isinstance(node, nodes.Assign)
@@ -327,7 +363,9 @@ class _Lint:
                 "put {% block body %}{% endblock %} into the layout",
             )  # fmt: skip
         channels = (*BLOCKS, *CHANNELS)
-        for block_node in tree.find_all(nodes.Block):
+        for block_node in self._nodes(name):
+            if not isinstance(block_node, nodes.Block):
+                continue
             block = block_node.name
             if block not in channels and (extends is None or block not in needs.placed):
                 near = nearest(block, channels)
@@ -488,9 +526,7 @@ class _Lint:
         self._tell("error", file, line, code, problem, remedy, error.field)
 
     def _line_of_block(self, name: str, block: str) -> int:
-        tree = self._tree(name)
-        found = (n for n in tree.find_all(nodes.Block) if n.name == block) if tree else iter(())
-        return next((node.lineno for node in found), 0)
+        return self._blocks_at.get((name, block), 0)
 
     def _sizes(self, file: str, message: Message) -> None:
         size = limits.size(message.subject, message.to_sns(), {})

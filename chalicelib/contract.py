@@ -101,7 +101,13 @@ class Reader:
         """The syntax tree of a file; raises `TemplateNotFound` and `TemplateSyntaxError`."""
         tree = self._trees.get(name)
         if tree is None:
-            tree = self.environment.parse(self._source_of(name), name, name)
+            if name.startswith("/") or ".." in name.split("/"):  # the loader refuses these too
+                raise jinja2.TemplateNotFound(name)
+            try:
+                source = self._source_of(name)
+            except (KeyError, OSError):
+                raise jinja2.TemplateNotFound(name) from None
+            tree = self.environment.parse(source, name, name)
             self._trees[name] = tree
         return tree
 
@@ -461,6 +467,7 @@ _FILTERS: Final[Mapping[str, _Demand]] = {
     **dict.fromkeys(("dictsort", "xmlattr", "attr"), "object"),
 }
 _WRITES_ITEMS: Final = frozenset(("join", "listed"))
+_TEXT_ARGUMENTS: Final = frozenset(("money", "plural", "replace", "join", "date", "datetime"))
 _SELECTS: Final = frozenset(("select", "reject", "selectattr", "rejectattr"))
 _SAME_ITEMS: Final = frozenset(
     ["list", "sort", "unique", "reverse", "select", "reject", "selectattr", "rejectattr"]
@@ -1127,7 +1134,7 @@ class _Walk:
         if name in ("default", "d"):
             return self._default(node, value, arguments)
         for argument in arguments:
-            self._use(argument, "any")
+            self._use(argument, "string" if name in _TEXT_ARGUMENTS else "any")
         if name == "items":  # of something undefined there are none
             return _Known()
         self._use(value, _FILTERS.get(name, "any"))

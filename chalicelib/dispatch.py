@@ -54,6 +54,7 @@ class Item:
     outcome: str = ""
     tried: bool = False
     changed: bool = False
+    buried: bool = False
     publications: Mapping[str, Publication] = field(default_factory=dict)
 
     def settle(
@@ -103,7 +104,6 @@ class Batch:
         except TransientError as error:
             self._hand_back_all(str(error))
         self._waves()
-        self._dead_letter()
         self._record()
         self._acknowledge()
 
@@ -166,31 +166,34 @@ class Batch:
                     for item in waiting:
                         item.outcome = RETRY
                 return
-            wave = [
-                found for waiting in keys.values() if (found := self._next(waiting)) is not None
-            ]
-            self._publish(wave)
+            heads = [self._heads(waiting) for waiting in keys.values()]
+            # A key is free once its dead letter is safe, not before: an event that stays in the
+            # lane must not be overtaken.
+            self._dead_letter([item for found in heads for item in found])
+            wave = [found[-1] for found in heads if not any(i.outcome == RETRY for i in found)]
+            self._publish([item for item in wave if not item.outcome])
+            self._dead_letter(wave)
             slowest = max(slowest, before - self.remaining())
             for group in list(keys):
                 waiting = keys[group]
+                while waiting and waiting[0].outcome in (DONE, DEAD):
+                    waiting.popleft()
                 if waiting and waiting[0].outcome == RETRY:
                     for item in waiting:
-                        item.outcome = RETRY
+                        item.outcome = item.outcome or RETRY
                     waiting.clear()
-                elif waiting:
-                    waiting.popleft()
                 if not waiting:
                     del keys[group]
 
-    def _next(self, waiting: deque[Item]) -> Item | None:
-        """The next event of a key that has something to publish; settles those that have not."""
-        while waiting:
-            item = waiting[0]
+    def _heads(self, waiting: deque[Item]) -> list[Item]:
+        """The next events of a key up to one that has something to publish; settles the others."""
+        heads: list[Item] = []
+        for item in waiting:
+            heads.append(item)
             self._compose(item)
             if not item.outcome:
-                return item
-            waiting.popleft()
-        return None
+                break
+        return heads
 
     def _compose(self, item: Item) -> None:
         item.tried = True
@@ -258,8 +261,8 @@ class Batch:
         left = ledger.write([item.record for item in careful], self._seconds())
         unwritten = {record.key for record in left}
         for item in careful:
-            if item.record.key in unwritten:
-                item.outcome = RETRY
+            if item.record.key in unwritten:  # or written, and the answer did not come
+                item.settle(RETRY, ledger.RETRYING, self.at, "retrying", "ledger not written")
         return [item for item in wave if not item.outcome]
 
     def _settle_published(self, item: Item, failed: Sequence[Result]) -> None:
@@ -279,8 +282,9 @@ class Batch:
 
     # -- record, acknowledge ---------------------------------------------------------------------
 
-    def _dead_letter(self) -> None:
-        dead = [item for item in self.items if item.outcome == DEAD]
+    def _dead_letter(self, items: Sequence[Item]) -> None:
+        """Put the dead among these into the dead-letter queue; those it does not take are kept."""
+        dead = [item for item in items if item.outcome == DEAD and not item.buried]
         if not dead:
             return
         letters = [
@@ -298,6 +302,7 @@ class Batch:
         safe = queues.dead_letter(aws.sqs(), url, letters)
         for item in dead:
             if item.message.message_id in safe:
+                item.buried = True
                 log.warning(
                     "dead-lettered",
                     lane=self.lane,
@@ -306,7 +311,8 @@ class Batch:
                     detail=item.record.detail,
                 )
             else:
-                item.outcome = RETRY
+                problem = "the dead-letter queue did not take it"
+                item.settle(RETRY, ledger.RETRYING, self.at, item.record.reason, problem)
 
     def _record(self) -> None:
         changed = [item.record for item in self.items if item.changed]

@@ -161,6 +161,8 @@ def read(keys: Iterable[Key]) -> dict[Key, Record]:
             )
         except (BotoCoreError, ClientError) as error:
             raise TransientError(f"the ledger cannot be read ({name_of(error)})") from None
+        if "Responses" not in answer:  # not DynamoDB's answer, or not all of it
+            raise TransientError("the ledger cannot be read (BadAnswer)")
         for item in answer["Responses"].get(table, []):
             record = from_item(item)
             found[record.key] = record
@@ -182,7 +184,9 @@ def write(records: Sequence[Record], seconds: float = 10) -> list[Record]:
         chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
         try:
             answer = aws.dynamodb().batch_write_item(RequestItems={table: chunk})
-            left: list[Any] = list(answer.get("UnprocessedItems", {}).get(table, []))
+            unprocessed: Any = answer.get("UnprocessedItems")
+            # Without that field it was not DynamoDB's answer, or not all of it.
+            left = chunk if unprocessed is None else list(unprocessed.get(table, []))
         except (BotoCoreError, ClientError):
             left = chunk
         pending = left + rest

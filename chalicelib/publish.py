@@ -13,6 +13,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
 from chalicelib import limits
 
@@ -101,6 +102,8 @@ def _publish_batch(sns: SNSClient, batch: Sequence[Publication]) -> list[Result]
         )
     except (BotoCoreError, ClientError) as error:
         return [_result_of(error)] * len(batch)
+    except ResponseParserError:  # no XML: something on the way answered, or cut the answer short
+        return [Result(error="BadAnswer", retry=True, unknown=True)] * len(batch)
     # An entry that the answer does not speak of may or may not have gone out.
     results = [Result(error="NoAnswer", retry=True, unknown=True)] * len(batch)
     for done in answer.get("Successful", ()):

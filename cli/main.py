@@ -12,6 +12,8 @@ COMMANDS: Final = {
     "send": ("send", "Send an event; without --data, its type's sample."),
     "status": ("status", "Show what became of an event, and why."),
     "plan": ("plan", "Show what would happen to an event, and why; nothing is sent."),
+    "preview": ("preview", "Show what a template says, in every channel and locale."),
+    "rules": ("rules", "List the routing rules, and try them on examples."),
     "event-types": ("event_types", "List what can be sent, and the data that it needs."),
     "inbox": ("inbox", "Show what subscribers received on the local stack."),
     "completion": ("completion", "Print the completion script for your shell."),

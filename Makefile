@@ -9,37 +9,37 @@ help: ## Show this list
 
 .PHONY: run
 run: ## Bring up everything on this machine: local AWS, the app, an inbox (HERALDO_PORT, 4566)
-	@cli/setup.sh
+	@cli/setup.sh tools aws
 	@$(PYTHON) -m cli.local
 
 .PHONY: test
 test: ## Run every test
-	@cli/setup.sh
+	@cli/setup.sh tools dev aws
 	@$(PYTHON) -m pytest
 
 .PHONY: check
 check: ## Formatting, lint and types
-	@cli/setup.sh .venv
+	@cli/setup.sh tools dev
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 
 .PHONY: deploy
 deploy: ## Deploy everything to AWS as one stack (STAGE=dev)
-	@cli/setup.sh .venv
+	@cli/setup.sh tools
 	@$(PYTHON) -m cli.deploy --stage $(STAGE)
 
 .PHONY: infra
 infra: ## Deploy queues, topics and tables only, for a plain `chalice deploy` (STAGE=dev)
-	@cli/setup.sh .venv
+	@cli/setup.sh tools
 	@$(PYTHON) -m cli.deploy --stage $(STAGE) --infra
 
 .PHONY: package
 package: ## Build the template and the zip without deploying them (STAGE=dev)
-	@cli/setup.sh .venv
+	@cli/setup.sh tools
 	@$(PYTHON) -m cli.package --stage $(STAGE)
 
 .PHONY: policies
 policies: ## Write the IAM policy files from cli/policies.py
-	@cli/setup.sh .venv
+	@cli/setup.sh tools
 	@$(PYTHON) -m cli.policies

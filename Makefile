@@ -43,3 +43,8 @@ package: ## Build the template and the zip without deploying them (STAGE=dev)
 policies: ## Write the IAM policy files from cli/policies.py
 	@cli/setup.sh tools
 	@$(PYTHON) -m cli.policies
+
+.PHONY: golden
+golden: ## Accept what the samples say now: rewrite tests/golden
+	@cli/setup.sh .venv
+	@$(PYTHON) -m cli.samples tests/golden

@@ -46,5 +46,5 @@ policies: ## Write the IAM policy files from cli/policies.py
 
 .PHONY: golden
 golden: ## Accept what the samples say now: rewrite tests/golden
-	@cli/setup.sh .venv
+	@cli/setup.sh tools
 	@$(PYTHON) -m cli.samples tests/golden

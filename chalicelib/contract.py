@@ -726,8 +726,8 @@ class _Walk:
             self._statements(node.body, _Scope(scope))
 
     def _do_block(self, node: nodes.Block, scope: _Scope) -> None:
-        self.placed.add(node.name)
         if not self._silent:
+            self.placed.add(node.name)
             self._in_block(node.name, 0, scope if node.scoped else _Scope(self._context))
 
     def _do_macro(self, node: nodes.Macro, scope: _Scope) -> None:
@@ -757,7 +757,7 @@ class _Walk:
 
     def _apart(self, name: str, scope: _Scope) -> _Scope:
         """Read a file that is drawn in with its own blocks, and give the names that it sets."""
-        if name in self._calls:
+        if self._calls.count(name) > 1:
             return scope
         outer = self.blocks, self.placed, self._context, self._block, self._silent, self._settled
         self.blocks, self.placed, self._context = {}, set(), scope

@@ -202,16 +202,19 @@ class _Lint:
         merged, disagreements = contract.merge({loc: n.data for loc, n in needs.items()} or {
             "": Field("")
         })  # fmt: skip
-        for disagreement in disagreements:
-            self.warning(
-                folder, 0, "locales-disagree", disagreement,
-                "say the same in every locale, or make the field optional in all",
-            )  # fmt: skip
         sample = self._sample(event_type)
+        known = len(self.found)
+        if sample is not None:
+            for locale, read in needs.items():
+                self._names_in_sample(f"{event_type}/{locale}.j2", read, sample)
+        if len(self.found) == known:  # a misspelt name is no disagreement
+            for disagreement in disagreements:
+                self.warning(
+                    folder, 0, "locales-disagree", disagreement,
+                    "say the same in every locale, or make the field optional in all",
+                )  # fmt: skip
         if sample is None:
             return
-        for locale, read in needs.items():
-            self._names_in_sample(f"{event_type}/{locale}.j2", read, sample)
         faults = [
             fault for fault in contract.missing(merged, sample.data) if fault[1] != "is missing"
         ]
@@ -350,7 +353,8 @@ class _Lint:
     def _blocks(self, name: str, tree: nodes.Template, needs: Needs) -> None:
         file = f"templates/{name}"
         for block in BLOCKS:
-            if block not in needs.blocks:
+            there = needs.blocks.get(block, ())
+            if not there or (block == "body" and there != (name,) and len(there) == 1):
                 self.error(
                     file, 0, "missing-block", f"has no block {block}",
                     f"add {{% block {block} %}}…{{% endblock %}}",
@@ -516,6 +520,11 @@ class _Lint:
                 file, line = f"templates/{where[0]}", where[1]
             if "wrong kind" in problem:
                 problem = f"{type(cause).__name__}: {cause}"
+        if error.field and any(
+            f.code.startswith("unknown-") and (f.file, f.line) in ((file, line), (file, 0))
+            for f in self.found
+        ):
+            return  # told already, with the nearest name
         if error.reason == "subject":
             line = line or self._line_of_block(file.removeprefix("templates/"), "subject")
         code, remedy = {
@@ -529,6 +538,8 @@ class _Lint:
         return self._blocks_at.get((name, block), 0)
 
     def _sizes(self, file: str, message: Message) -> None:
+        if not message.bodies["default"]:
+            self.error(file, 0, "empty-body", "the body is empty", "write block body")
         size = limits.size(message.subject, message.to_sns(), {})
         if size > limits.MESSAGE_BYTES:
             self.error(
@@ -623,12 +634,15 @@ def _parts(count: int) -> str:
 def _place(error: BaseException) -> tuple[str, int] | None:
     """The innermost template line that an error came from."""
     found = None
-    trace = error.__traceback__
-    while trace is not None:
-        template = trace.tb_frame.f_globals.get("__jinja_template__")
-        if isinstance(template, jinja2.Template) and template.name:
-            found = template.name, template.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
+    cause: BaseException | None = error
+    while cause is not None and found is None:
+        trace = cause.__traceback__
+        while trace is not None:
+            template = trace.tb_frame.f_globals.get("__jinja_template__")
+            if isinstance(template, jinja2.Template) and template.name:
+                found = template.name, template.get_corresponding_lineno(trace.tb_lineno)
+            trace = trace.tb_next
+        cause = cause.__context__
     return found
 
 

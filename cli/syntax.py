@@ -45,6 +45,20 @@ def explain_syntax_error(source: str, error: jinja2.TemplateSyntaxError) -> Expl
             return Explained(
                 line, column, f"{{% {tag} %}} is never closed", f"close it with {{% end{tag} %}}"
             )
+    closing = re.search(r"unknown tag 'end(\w+)'.*needs to be closed is '(\w+)'", message)
+    if closing and closing[1] in _PAIRED:
+        end = re.compile(rf"\{{%[-+]?\s*end{closing[1]}\b")
+        start = len("".join(source.splitlines(keepends=True)[: error.lineno - 1]))
+        found = end.search(source, start)
+        opened = _left_open(source[: found.start()]) if found else None
+        if opened is not None:
+            line = source.count("\n", 0, opened[0]) + 1
+            column = opened[0] - (source.rfind("\n", 0, opened[0]) + 1) + 1
+            told = f"{{% {opened[1]} %}} is not closed before {{% end{closing[1]} %}}"
+            told += f" on line {error.lineno}"
+            return Explained(
+                line, column, told, f"close it with {{% end{opened[1]} %}} before that"
+            )
     lines = source.splitlines() or [""]
     line = min(max(error.lineno, 1), len(lines))
     return Explained(line, _column(lines[line - 1], message), message, _remedy(message))

@@ -15,7 +15,7 @@ endless recursion is then not put into words.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -369,6 +369,10 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
         for node in tree.find_all((nodes.Import, nodes.FromImport)):
             node.with_context = True  # type: ignore[attr-defined]
         return tree
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        # Every render copies them, and copying Jinja's ChainMap takes ten times as long as a dict.
+        return {**self.globals, **(d or {})}
 
     # -- what compiled templates call ------------------------------------------------------------
 

@@ -63,8 +63,14 @@ def date(context: Context, value: object, style: str = "long") -> str:
     `style` is short, medium, long ("3 de diciembre de 2026"), full, or day, which names the day of
     the week and leaves out the year: "jueves 3 de diciembre".
     """
-    day = _moment("date", value)
-    locale = _locale(context, "date")
+    return _written_day(_day(_moment("date", value)), style, _tag(context, "date"))
+
+
+# One shop's events speak of the same few days, and Babel takes longer to write one than the rest of a
+# message takes to render.
+@functools.lru_cache(maxsize=256)
+def _written_day(day: dt.date, style: str, tag: str) -> str:
+    locale = _parsed_locale(tag)
     from babel.dates import format_date
 
     if style == "day":
@@ -106,8 +112,13 @@ def relative(context: Context, value: object) -> str:
     "hoy", "mañana", "dentro de 3 días", "hace 2 días". Counts calendar days, not spans of 24 hours.
     """
     target = _moment("relative", value)
-    locale = _locale(context, "relative")
     days = (_day(target) - _reference_day(context, target)).days
+    return _days_away(days, _tag(context, "relative"))
+
+
+@functools.lru_cache(maxsize=256)
+def _days_away(days: int, tag: str) -> str:
+    locale = _parsed_locale(tag)
     near = _NEAR_DAYS.get(locale.language, {}).get(days)
     if near is not None:
         return near
@@ -247,10 +258,14 @@ def _reference_day(context: Context, target: dt.date | dt.datetime) -> dt.date:
 
 
 def _locale(context: Context, name: str) -> Locale:
+    return _parsed_locale(_tag(context, name))
+
+
+def _tag(context: Context, name: str) -> str:
     tag = context.get("locale")
     if not isinstance(tag, str):
         raise FilterError(f"{name} needs the locale: import the file it stands in `with context`")
-    return _parsed_locale(tag)
+    return tag
 
 
 @functools.lru_cache(maxsize=32)

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-ENVIRONMENTS: Final = {
-    ".venv": ("requirements-dev.txt", "requirements.txt"),
-    ".venv-aws": ("requirements-aws.txt",),
+# What can be asked for: where it is installed, and the requirements, of which the first names the others.
+PARTS: Final = {
+    "tools": (".venv", ("requirements-tools.txt", "requirements.txt")),
+    "dev": (".venv", ("requirements-dev.txt", "requirements-tools.txt", "requirements.txt")),
+    "aws": (".venv-aws", ("requirements-aws.txt",)),
 }
 
 
@@ -26,23 +28,23 @@ class SetupError(Exception):
     """One sentence for the person who typed the command."""
 
 
-def ensure(name: str, root: Path = ROOT) -> Path:
-    """Return the Python of environment `name`, made or brought up to date first where needed."""
+def ensure(part: str, root: Path = ROOT) -> None:
+    """Install a part, or bring it up to date, where that is not done yet."""
+    name, files = PARTS[part]
     folder = root / name
     python = folder / "bin" / "python"
-    stamp = folder / ".ready"
-    digest = _digest([root / file for file in ENVIRONMENTS[name]])
+    stamp = folder / f".{part}-ready"
+    digest = _digest([root / file for file in files])
     if _is_ready(python, stamp, digest):
-        return python
+        return
     (root / ".heraldo").mkdir(exist_ok=True)
     with (root / ".heraldo" / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `make run` and `make test` may both be the first
         if not _is_ready(python, stamp, digest):
             stamp.unlink(missing_ok=True)
             _make(folder, python)
-            _install(python, root / ENVIRONMENTS[name][0], name)
+            _install(python, root / files[0])
             stamp.write_text(digest)
-    return python
 
 
 def _digest(files: list[Path]) -> str:
@@ -86,11 +88,12 @@ def _make(folder: Path, python: Path) -> None:
         )
 
 
-def _install(python: Path, requirements: Path, name: str) -> None:
-    print(f"Setting up {name} from {requirements.name} (once; about half a minute)", flush=True)
+def _install(python: Path, requirements: Path) -> None:
+    print(f"Installing {requirements.name} (only this once)", flush=True)
     pip = subprocess.Popen(
         [
             *(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
+            "--no-compile",  # Python compiles what is used when it is used: half of the time
             *("--retries", "2", "--progress-bar", "off", "-r", requirements),
         ],
         stdout=subprocess.PIPE,
@@ -124,11 +127,11 @@ def _why(said: list[str]) -> str:
 
 
 def main() -> int:
-    """Make the environments named on the command line, or all of them."""
+    """Install the parts named on the command line."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        for name in sys.argv[1:] or ENVIRONMENTS:
-            ensure(name)
+        for part in sys.argv[1:]:
+            ensure(part)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

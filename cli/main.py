@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "preview": ("preview", "Show what a template says, in every channel and locale."),
     "rules": ("rules", "List the routing rules, and try them on examples."),
     "event-types": ("event_types", "List what can be sent, and the data that it needs."),
+    "dead-letters": ("dead_letters", "See what the lanes gave up on, why, and put it back."),
     "inbox": ("inbox", "Show what subscribers received on the local stack."),
     "completion": ("completion", "Print the completion script for your shell."),
 }

@@ -1,0 +1,70 @@
+"""For the commands that talk to AWS themselves: which account, and what its refusals mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+)
+
+from chalicelib import routing
+from chalicelib.routing import Routing, RoutingError
+from cli import target as targets
+from cli.target import ROOT, Target
+
+_MISSING = frozenset(
+    (
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+        "NotFound",
+        "NotFoundException",
+    )
+)
+
+
+def account(stage: str | None) -> Target:
+    """The local stack, or a stage on AWS with the caller's own credentials; no API is looked for."""
+    if stage in (None, "local"):
+        return targets.target(stage)
+    return Target(str(stage), "", "")
+
+
+def rules(stage: str) -> Routing:
+    """The `routing.toml` of this checkout, for a stage."""
+    text = (ROOT / "chalicelib" / "routing.toml").read_text(encoding="utf-8")
+    try:
+        return routing.load(text, stage)
+    except RoutingError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def aws_errors(target: Target) -> Iterator[None]:
+    """Tell what AWS refused so that a person knows what to do next."""
+    try:
+        yield
+    except EndpointConnectionError:
+        hint = " Is `make run` still running?" if target.stage == "local" else ""
+        raise click.ClickException(f"AWS does not answer.{hint}") from None
+    except (NoCredentialsError, NoRegionError) as error:
+        raise click.ClickException(f"{error}. Set AWS_PROFILE, or the AWS_… variables.") from None
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        if code in _MISSING:
+            raise click.ClickException(
+                f"Stage {target.stage} is not deployed in this account and region ({code})."
+            ) from None
+        raise click.ClickException(
+            f"AWS refused {error.operation_name}: {code}. {message}"
+        ) from None
+    except BotoCoreError as error:
+        raise click.ClickException(f"AWS cannot be reached: {error}") from None

@@ -23,6 +23,7 @@ from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.event import Event
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
 from cli.syntax import explain_syntax_error
+from cli.unknown import defined_names, every_node, unknown_names
 
 LOCALES: Final = ("es", "en")
 BLOCKS: Final = ("subject", "body")
@@ -288,14 +289,14 @@ class _Lint:
     def _defined(self, name: str) -> set[str]:
         found = self._names.get(name)
         if found is None:
-            found = self._names[name] = contract.defined_names(self._nodes(name))
+            found = self._names[name] = defined_names(self._nodes(name))
         return found
 
     def _nodes(self, name: str) -> list[nodes.Node]:
         found = self._every.get(name)
         if found is None:
             tree = self._tree(name)
-            found = self._every[name] = contract.every_node(tree) if tree is not None else []
+            found = self._every[name] = every_node(tree) if tree is not None else []
             for node in found:
                 if isinstance(node, nodes.Block):
                     self._blocks_at[name, node.name] = node.lineno
@@ -309,7 +310,7 @@ class _Lint:
         )  # fmt: skip
 
     def _unknown(self, file: str, every: list[nodes.Node], known: set[str]) -> None:
-        for unknown in contract.unknown_names(self.environment, every, file, known):
+        for unknown in unknown_names(self.environment, every, file, known):
             self._tell(
                 "error",
                 f"templates/{file}",

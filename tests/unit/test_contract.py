@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from chalicelib import contract
 from chalicelib.contract import Field, Reader, merge, missing, to_json_schema
 from chalicelib.environment import MissingField, make_environment
+from cli.unknown import every_node, unknown_names
 
 ENVIRONMENT = make_environment(None)
 FILES = {
@@ -382,8 +383,8 @@ def test_locales_share_one_contract_and_their_disagreements_are_told(
     ],
 )
 def test_unknown_names_are_told_with_the_nearest(source: str, expected: list[Any]) -> None:
-    every = contract.every_node(ENVIRONMENT.parse(source))
-    found = contract.unknown_names(ENVIRONMENT, every, "es.j2")
+    every = every_node(ENVIRONMENT.parse(source))
+    found = unknown_names(ENVIRONMENT, every, "es.j2")
     assert sorted((u.what, u.name, u.line, u.nearest) for u in found) == expected
 
 

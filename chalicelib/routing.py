@@ -57,13 +57,17 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named rule: where its pattern matches, its destinations are added."""
+    """A named rule: where its pattern matches, its destinations are added.
+
+    `stages` are those that it applies to; none are all.
+    """
 
     name: str
     pattern: Pattern
     to: tuple[str, ...] = ()
     stop: bool = False
     suppress: bool = False
+    stages: tuple[str, ...] = ()
     owner: str = ""
     note: str = ""
     line: int = 0
@@ -151,20 +155,20 @@ class Routing:
     def locales(self, destination: str, event: Event) -> tuple[str | None, ...]:
         """The locales in which an event goes to a destination.
 
-        A recipient is addressed in its own locale (None: the default) on a personal topic. Anything
-        else goes to an audience: in the event's locale if it names one, else once for each locale
-        of the topic. A customer's locale says nothing about the company's.
+        A recipient is addressed in its own locale on a personal topic. Anything else goes to an
+        audience: in the event's locale if it names one and no recipient, else once for each locale
+        of the topic. A customer's locale says nothing about the company's. None: the default.
         """
         topic = self.topics[destination.removeprefix("topic:")]
         if event.recipient is not None and topic.personal:
             return (event.locale,)
         if event.locale is not None and event.recipient is None:
             return (event.locale,)
-        return topic.locales or (event.locale,)
+        return topic.locales or (None,)
 
 
-def load(text: str, stage: str) -> Routing:
-    """Read a `routing.toml`, keeping the rules that apply to `stage`.
+def load(text: str, stage: str | None) -> Routing:
+    """Read a `routing.toml`, keeping the rules that apply to `stage` (None: those of every stage).
 
     Raises
     ------
@@ -173,47 +177,80 @@ def load(text: str, stage: str) -> Routing:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        problem = f"is not valid TOML: {error}"
-        raise RoutingError([Problem(int(line[1]) if line else 0, "", problem)]) from None
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else text.count("\n") + (not text.endswith("\n"))
+        raise RoutingError([Problem(line, "", f"is not valid TOML: {error}")]) from None
     problems: list[Problem] = []
-    lines = _Lines(text)
+    lines = Lines(text)
     _unknown_keys(raw, _TOP, "", lines.of, problems)
-    lanes = _lanes(raw.get("lanes", {}), lines, problems)
-    topics = _topics(raw.get("topics", {}), lines, problems)
-    on_unknown = _types(raw.get("types", {}), lines, problems)
+    lanes = _lanes(_table(raw, "lanes", lines, problems), lines, problems)
+    topics = _topics(_table(raw, "topics", lines, problems), lines, problems)
+    on_unknown = _types(_table(raw, "types", lines, problems), lines, problems)
     rules = _rules(raw.get("rule", []), topics, stage, lines, problems)
     if problems:
-        raise RoutingError(problems)
+        raise RoutingError(sorted(problems, key=lambda problem: problem.line))
     return Routing(lanes, topics, rules, on_unknown)
 
 
-class _Lines:
-    """Finds the line of a key or of the n-th rule; tomllib does not tell."""
+_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
+_KEY: Final = re.compile(r"""\s*((?:[\w.-]|"[^"]*"|'[^']*'|\s*\.\s*)+?)\s*=""")
+_QUOTES: Final = re.compile(r"[\s\"']")
+
+
+class Lines:
+    """On which line of a TOML file a key stands; tomllib does not tell.
+
+    The n-th of the tables that share a `[[header]]` is `header[n]`, from 0.
+    """
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines()
-        self._headers = [
-            number
-            for number, line in enumerate(self._lines, 1)
-            if re.match(r"\s*\[\[\s*rule\s*\]\]", line)
-        ]
+        self._found: dict[str, int] = {}
+        count: dict[str, int] = {}
+        table = ""
+        for number, line in enumerate(text.splitlines(), 1):
+            header = _HEADER.match(line)
+            key = None if header else _KEY.match(line)
+            if header:
+                table = _QUOTES.sub("", header[2])
+                first, dot, rest = table.partition(".")
+                if header[1] == "[[" and not dot:
+                    count[first] = count.get(first, -1) + 1
+                if first in count:
+                    table = f"{first}[{count[first]}]{dot}{rest}"
+                self._note(table, number)
+            elif key:
+                name = _QUOTES.sub("", key[1])
+                self._note(f"{table}.{name}" if table else name, number)
 
-    def of(self, key: str) -> int:
-        found = re.compile(rf"""(\s*\[+\s*|\s*)["']?{re.escape(key)}\b""")
-        return next((n for n, line in enumerate(self._lines, 1) if found.match(line)), 0)
+    def _note(self, path: str, number: int) -> None:
+        """Remember the first line of a path, and of all that it lies in."""
+        while path and path not in self._found:
+            self._found[path] = number
+            path = path.rpartition(".")[0]
+
+    def of(self, *keys: str) -> int:
+        """The line of the key that `keys` lead to, or of the nearest that it lies in, or 0."""
+        for end in range(len(keys), 0, -1):
+            line = self._found.get(_QUOTES.sub("", ".".join(keys[:end])))
+            if line:
+                return line
+        return 0
 
     def of_rule(self, position: int, key: str = "") -> int:
-        """The line of `key` within the rule, or that of the rule's header."""
-        if position >= len(self._headers):
-            return 0
-        start = self._headers[position]
-        end = [*self._headers, len(self._lines) + 1][position + 1] - 1
-        wanted = re.compile(rf"""\s*["']?{re.escape(key)}\b""")
-        for number in range(start + 1, end + 1):
-            if key and wanted.match(self._lines[number - 1]):
-                return number
-        return start
+        """The line of a dotted `key` within a rule, or that of the rule's header."""
+        return (
+            self.of(f"rule[{position}]", *key.split(".")) if key else self.of(f"rule[{position}]")
+        )
+
+
+def _table(
+    raw: Mapping[str, Any], name: str, lines: Lines, problems: list[Problem]
+) -> Mapping[str, Any]:
+    found = raw.get(name, {})
+    if isinstance(found, dict):
+        return found
+    problems.append(Problem(lines.of(name), "", f"{name} must be a table: write [{name}]"))
+    return {}
 
 
 def _unknown_keys(
@@ -237,18 +274,21 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _lanes(raw: Any, lines: _Lines, problems: list[Problem]) -> dict[str, tuple[str, ...]]:
+def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, tuple[str, ...]]:
     lanes: dict[str, tuple[str, ...]] = {}
     seen: dict[str, str] = {}
     for lane, types in raw.items():
-        line = lines.of(lane)
+        line = lines.of("lanes", lane)
         if lane not in names.LANES:
-            known = ", ".join(names.LANES)
-            problems.append(Problem(line, "", f"unknown lane {lane!r}; the lanes are {known}"))
+            known = did_you_mean(lane, names.LANES) or f"; the lanes are {', '.join(names.LANES)}"
+            problems.append(Problem(line, "", f"unknown lane {lane!r}{known}"))
         if not _strings(types):
             problems.append(Problem(line, "", f"lane {lane} must be a list of event types"))
             continue
         for name in types:
+            if "*" in name[:-1]:
+                problem = f"lane {lane}: {name!r} never fits: * stands at the end of a name only"
+                problems.append(Problem(line, "", problem))
             if name in seen:
                 problem = f"{name!r} is in two lanes, {seen[name]} and {lane}"
                 problems.append(Problem(line, "", problem))
@@ -257,12 +297,12 @@ def _lanes(raw: Any, lines: _Lines, problems: list[Problem]) -> dict[str, tuple[
     return lanes
 
 
-def _topics(raw: Any, lines: _Lines, problems: list[Problem]) -> dict[str, Topic]:
+def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]:
     topics: dict[str, Topic] = {}
     for name, settings in raw.items():
-        line = lines.of(name)
+        line = lines.of("topics", name)
         if not _SLUG.match(name):
-            problems.append(Problem(line, "", f"topic {name!r}: use lower-case letters and digits"))
+            problems.append(Problem(line, "", f"topic {name!r}: use lower-case letters, digits, -"))
         if not isinstance(settings, dict):
             problem = f"topic {name} must be a table, such as {{ locales = ['es'] }}"
             problems.append(Problem(line, "", problem))
@@ -280,10 +320,10 @@ def _topics(raw: Any, lines: _Lines, problems: list[Problem]) -> dict[str, Topic
     return topics
 
 
-def _types(raw: Any, lines: _Lines, problems: list[Problem]) -> dict[str, str]:
+def _types(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, str]:
     on_unknown: dict[str, str] = {}
     for event_type, settings in raw.items():
-        line = lines.of(f'types."{event_type}"') or lines.of("types")
+        line = lines.of("types", event_type)
         if not isinstance(settings, dict):
             problems.append(Problem(line, "", f"types.{event_type} must be a table"))
             continue
@@ -297,7 +337,7 @@ def _types(raw: Any, lines: _Lines, problems: list[Problem]) -> dict[str, str]:
 
 
 def _rules(
-    raw: Any, topics: Mapping[str, Topic], stage: str, lines: _Lines, problems: list[Problem]
+    raw: Any, topics: Mapping[str, Topic], stage: str | None, lines: Lines, problems: list[Problem]
 ) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     seen: set[str] = set()
@@ -305,6 +345,10 @@ def _rules(
         problems.append(Problem(lines.of("rule"), "", "write each rule under a [[rule]] header"))
         return ()
     for position, table in enumerate(raw):
+        if not isinstance(table, dict):
+            problem = "write each rule under a [[rule]] header"
+            problems.append(Problem(lines.of("rule"), "", problem))
+            continue
         name = table.get("name")
         shown = f"rule {name}" if isinstance(name, str) else f"rule number {position + 1}"
         before = len(problems)
@@ -338,19 +382,21 @@ def _rules(
             if not isinstance(table.get(text, ""), str):
                 wrong(text, f"{text} must be a string")
         stages = table.get("stages")
-        if stages is not None and not _strings(stages):
+        if stages is not None and not (_strings(stages) and stages):
             wrong("stages", "stages must be a list of stage names, such as ['dev', 'prod']")
             stages = None
         if table.get("suppress") and to:
             wrong("to", "a rule that suppresses has no destinations: leave out to")
-        if not to and not table.get("suppress") and not table.get("stop") and "to" not in table:
+        if table.get("to", []) == [] and not table.get("suppress") and not table.get("stop"):
             wrong("", "does nothing: give it destinations (to), stop or suppress")
         pattern: Pattern | None = None
         try:
             pattern = compile_pattern(table["pattern"]) if "pattern" in table else ALWAYS
         except PatternError as error:
-            wrong("pattern", f"pattern.{error.path}: {error.problem}" if error.path else str(error))
-        if len(problems) == before and pattern is not None and (stages is None or stage in stages):
+            path = f"pattern.{error.path}" if error.path else "pattern"
+            wrong(path, f"{path}: {error.problem}")
+        applies = stages is None or stage is None or stage in stages
+        if len(problems) == before and pattern is not None and applies:
             rules.append(
                 Rule(
                     name=str(name),
@@ -358,6 +404,7 @@ def _rules(
                     to=tuple(to),
                     stop=table.get("stop", False),
                     suppress=table.get("suppress", False),
+                    stages=tuple(stages or ()),
                     owner=table.get("owner", ""),
                     note=table.get("note", ""),
                     line=lines.of_rule(position),

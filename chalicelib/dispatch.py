@@ -258,7 +258,8 @@ class Batch:
             return list(wave)
         for item in careful:
             item.record.enter(ledger.PUBLISHING, self.at)
-        left = ledger.write([item.record for item in careful], self._seconds())
+        # Half of what is left: what was published before must still be recorded after it.
+        left = ledger.write([item.record for item in careful], self._seconds() / 2)
         unwritten = {record.key for record in left}
         for item in careful:
             if item.record.key in unwritten:  # or written, and the answer did not come

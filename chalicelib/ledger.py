@@ -179,8 +179,9 @@ def write(records: Sequence[Record], seconds: float = 10) -> list[Record]:
     table = names.table(names.stage(), "ledger")
     expires = expires_text()
     pending: list[Any] = [{"PutRequest": {"Item": to_item(r, expires)}} for r in records]
-    pause = 0.05
+    pause, slowest = 0.05, 0.0
     while pending:
+        begun = time.monotonic()
         chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
         try:
             answer = aws.dynamodb().batch_write_item(RequestItems={table: chunk})
@@ -191,7 +192,9 @@ def write(records: Sequence[Record], seconds: float = 10) -> list[Record]:
             left = chunk
         pending = left + rest
         if left:
-            if time.monotonic() + pause > give_up:
+            now = time.monotonic()
+            slowest = max(slowest, now - begun)
+            if now + pause + 1.5 * slowest > give_up:  # the client's own pauses are random
                 break
             time.sleep(pause)
             pause = min(pause * 2, 1.0)

@@ -183,11 +183,12 @@ class Story:
         assert accepted <= set(kind.to)
         unwritten = any(i.write_failed or i.killed for i in self.cloud.invocations)
         if dead:
-            [letter] = dead
-            if letter.attributes:
-                assert letter.attributes["reason"] == kind.reason or not kind.reason
-            else:
-                assert letter.receives >= 15, "in the dead-letter queue without a reason"
+            assert len(dead) <= sum(name == event for name, _, _ in self.sent)
+            for letter in dead:
+                if letter.attributes:
+                    assert letter.attributes["reason"] == kind.reason or not kind.reason
+                else:
+                    assert letter.receives >= 15, "in the dead-letter queue without a reason"
             assert status in (ledger.FAILED, ledger.PUBLISHED, ledger.UNKNOWN) or unwritten
             return
         assert kind.status != ledger.FAILED, "should be dead-lettered"
@@ -277,7 +278,8 @@ EVENTS = st.lists(
     max_size=12,
 )
 PROFILE = settings(
-    max_examples=int(os.environ.get("N", "60")),
+    max_examples=int(os.environ.get("HERALDO_EXAMPLES", "300")),
+    derandomize="HERALDO_EXAMPLES" not in os.environ,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -302,3 +304,68 @@ def test_whatever_goes_wrong_nothing_is_lost_repeated_or_out_of_order(
             story.send(group, kind)
     story.drive(batches)
     story.check()
+
+
+def told(lane: Callable[[Cloud], None], kinds: list[str], **plan: list[Fault]) -> Story:
+    """One key's events, what goes wrong on their way, and the end of it."""
+    story = Story(Cloud(plan))
+    lane(story.cloud)
+    for kind in kinds:
+        story.send("a", kind)
+    story.drive([])
+    story.check()
+    return story
+
+
+def texts(story: Story) -> list[str]:
+    return [acceptance.text for acceptance in story.cloud.accepted]
+
+
+def test_an_event_that_the_dead_letter_queue_did_not_take_is_not_overtaken(
+    lane: Callable[[Cloud], None],
+) -> None:
+    refused, failed = Fault("partial-refused", mask=1), Fault("partial", mask=1)
+    story = told(
+        lane, ["order.one", "order.one"], PublishBatch=[refused], SendMessageBatch=[failed]
+    )
+    assert texts(story) == ["e00", "e01"]
+    assert story.cloud.dead == []
+
+
+@pytest.mark.parametrize("answer", ["502-not-aws", "garbled-after"])
+def test_an_answer_that_is_not_xml_leaves_the_rest_of_the_batch_recorded(
+    lane: Callable[[Cloud], None], answer: str
+) -> None:
+    story = told(lane, ["order.one", "order.once"], PublishBatch=[Fault(), Fault(answer)])
+    assert texts(story).count("e00") == 1
+    assert story.cloud.ledger[("e01", "/t")]["status"]["S"] == ledger.UNKNOWN
+
+
+def test_an_event_that_was_never_handed_to_sns_is_not_skipped_as_unknown(
+    lane: Callable[[Cloud], None],
+) -> None:
+    # Each attempt to announce it is written, and for half the invocation no answer comes back.
+    story = told(lane, ["order.once"], BatchWriteItem=[Fault("timeout-after")] * 9)
+    assert texts(story) == ["e00"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 3.5, 5.0, 6.5])
+def test_a_published_event_that_cannot_be_recorded_is_acknowledged_all_the_same(
+    lane: Callable[[Cloud], None], capsys: pytest.CaptureFixture[str], seconds: float
+) -> None:
+    story = told(
+        lane,
+        ["order.one"],
+        PublishBatch=[Fault("slow", seconds=seconds)],
+        BatchWriteItem=[Fault("timeout-before")] * 60,
+    )
+    assert texts(story) == ["e00"]
+    assert "not recorded" in capsys.readouterr().err
+
+
+def test_a_wave_that_cannot_be_recorded_in_time_is_not_begun(
+    lane: Callable[[Cloud], None],
+) -> None:
+    story = told(lane, ["order.one"] * 6, PublishBatch=[Fault("slow", seconds=4.0)] * 6)
+    assert texts(story) == [f"e{n:02}" for n in range(6)]
+    assert not any(invocation.killed for invocation in story.cloud.invocations)

@@ -89,16 +89,19 @@ def _logs(stage: str, function: str) -> dict[str, Any]:
 
 def _intake(stage: str) -> list[dict[str, Any]]:
     queues = [_queue(names.queue(stage, lane)) for lane in names.LANES]
-    # A transaction is authorised through the actions that it is made of.
-    ledger = ["PutItem", "GetItem", "Query", "UpdateItem", "DeleteItem", "BatchGetItem"]
     return [
         _allow([_SEND, "sqs:GetQueueUrl"], *queues),
-        _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
+        # A transaction is authorised through the actions that it is made of: puts.
+        _allow(["dynamodb:PutItem", "dynamodb:BatchGetItem"], _table(stage, "ledger")),
     ]
 
 
 def _api(stage: str) -> list[dict[str, Any]]:
-    return [*_intake(stage), _allow(["dynamodb:GetItem"], _table(stage, "keys"))]
+    return [
+        *_intake(stage),
+        _allow(["dynamodb:Query"], _table(stage, "ledger")),
+        _allow(["dynamodb:GetItem"], _table(stage, "keys")),
+    ]
 
 
 def _bus(stage: str) -> list[dict[str, Any]]:
@@ -109,12 +112,11 @@ def _bus(stage: str) -> list[dict[str, Any]]:
 
 def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
     receive = ["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *_SETTLE]
-    ledger = ["BatchGetItem", "BatchWriteItem", "PutItem"]
     return [
         _allow(receive, _queue(names.queue(stage, lane))),
         _allow([_SEND], _queue(names.dead_queue(stage, lane))),
         _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
-        _allow([f"dynamodb:{action}" for action in ledger], _table(stage, "ledger")),
+        _allow(["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"], _table(stage, "ledger")),
     ]
 
 

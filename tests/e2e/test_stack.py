@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+
+from cli import policies
 from tests.e2e.conftest import ROOT, Stack
 
 
@@ -33,6 +39,37 @@ def test_an_accepted_event_reaches_its_topic_in_spanish(stack: Stack, unique: st
     assert delivery["attributes"]["locale"] == "es"
     assert "va de camino" in delivery["subject"]
     assert "¡" in delivery["message"] or "ú" in delivery["message"]
+
+
+def test_the_ledger_tells_what_became_of_an_event(stack: Stack, unique: str) -> None:
+    stack.call("POST", "/events", {**sample("order.placed"), "id": unique, "recipient": unique})
+    stack.received(lambda d: d["attributes"].get("recipient") == unique)
+
+    # The record follows the publication, so it may be a moment behind what was delivered.
+    deadline = time.monotonic() + 10
+    while (found := stack.call("GET", f"/events/{unique}"))[1]["status"] != "published":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def test_an_event_without_an_id_is_taken_once(stack: Stack, unique: str) -> None:
+    event = {**sample("order.placed"), "recipient": unique}
+    status, first = stack.call("POST", "/events", event)
+    assert status == 202
+    status, second = stack.call("POST", "/events", event)
+    assert (status, second["id"]) == (200, first["id"])
+
+
+def test_an_event_put_on_the_bus_is_delivered(stack: Stack, unique: str) -> None:
+    event = {**sample("order.placed"), "recipient": unique}
+    put = stack.client("events").put_events(
+        Entries=[
+            {"Source": "shop", "DetailType": "Heraldo Event", "Detail": json.dumps(event)},
+        ]
+    )
+    assert put["FailedEntryCount"] == 0
+    [delivery] = stack.received(lambda d: d["attributes"].get("recipient") == unique)
+    assert delivery["attributes"]["event_type"] == "order.placed"
 
 
 def test_an_event_that_was_taken_is_not_delivered_again(stack: Stack, unique: str) -> None:
@@ -97,3 +134,26 @@ def test_every_event_type_is_delivered_from_its_sample(stack: Stack, unique: str
         return bool(stack.received(lambda d: d["attributes"].get("event_type") == event_type))
 
     assert all(map(arrived, types))
+
+
+def test_a_lane_may_read_its_own_queue_and_no_other(stack: Stack, unique: str) -> None:
+    iam = stack.client("iam")
+    iam.create_user(UserName=unique)
+    document = json.dumps(policies.policy("local", "orders"))
+    iam.put_user_policy(UserName=unique, PolicyName="orders", PolicyDocument=document)
+    key = iam.create_access_key(UserName=unique)["AccessKey"]
+    sqs = botocore.session.get_session().create_client(
+        "sqs",
+        region_name="us-east-1",
+        endpoint_url=stack.emulator.endpoint_url,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+
+    sqs.receive_message(QueueUrl=stack.local["queues"]["orders"], VisibilityTimeout=0)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sqs.receive_message(QueueUrl=stack.local["queues"]["alerts"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sqs.send_message(
+            QueueUrl=stack.local["queues"]["orders"], MessageBody="x", MessageGroupId="g"
+        )

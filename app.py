@@ -3,49 +3,66 @@
 from collections.abc import Callable
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, Response, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Response, SQSEvent
 
-from chalicelib import api, bus, dispatch, log, names
+from chalicelib import api, bus, dispatch, http, log, names
 from chalicelib.http import SECURITY_HEADERS, Answer, Problem, Request
 
 app = Chalice("heraldo", configure_logs=False)
 app.api.binary_types = []
 STAGE = names.stage()
+READ = ["GET", "HEAD"]
+# Any content type gets as far as our own refusal of it, which says what to send instead.
+OPEN: Any = {"content_types": ["*/*"]}
+# Who may call is checked by API Gateway where callers sign, by chalicelib.keys where they have keys.
+KEYED: Any = {**OPEN, "authorizer": IAMAuthorizer()} if names.iam_callers() else OPEN
 
 
-@app.route("/events", methods=["POST"], content_types=["*/*"])
+@app.route("/events", methods=["POST"], **KEYED)
 def post_event() -> Response:
     return answer(api.post_event)
 
 
-@app.route("/events/batch", methods=["POST"], content_types=["*/*"])
+@app.route("/events/batch", methods=["POST"], **KEYED)
 def post_batch() -> Response:
     return answer(api.post_batch)
 
 
-@app.route("/events/{event_id}")
+@app.route("/events/{event_id}", methods=READ, **KEYED)
 def get_event(event_id: str) -> Response:
     return answer(lambda request: api.get_event(request, event_id))
 
 
-@app.route("/event-types")
+@app.route("/event-types", methods=READ, **KEYED)
 def get_event_types() -> Response:
     return answer(api.get_event_types)
 
 
-@app.route("/health")
+@app.route("/health", methods=READ, **OPEN)
 def get_health() -> Response:
-    return answer(lambda _: api.get_health())
+    return answer(api.get_health)
 
 
-@app.route("/openapi.json")
+@app.route("/openapi.json", methods=READ, **OPEN)
 def get_openapi() -> Response:
-    return answer(lambda _: api.get_openapi())
+    return answer(api.get_openapi)
 
 
-@app.route("/")
+@app.route("/", methods=READ, **OPEN)
 def get_welcome() -> Response:
     return answer(lambda _: api.get_welcome())
+
+
+def other_method(**_: str) -> Response:
+    request: Any = app.current_request
+    allowed = taken[request.context["resourcePath"]]
+    return answer(lambda _: api.refuse_method(request.method, allowed))
+
+
+# Without a route, API Gateway would say of any other method that an authentication token is missing.
+taken = {path: tuple(sorted(methods)) for path, methods in app.routes.items()}
+for path, methods in taken.items():
+    app.route(path, methods=sorted(http.METHODS.difference(methods)), **OPEN)(other_method)
 
 
 @app.on_sqs_message(queue=names.queue(STAGE, "orders"), batch_size=10)
@@ -86,37 +103,44 @@ def drain(event: SQSEvent, lane: str) -> None:
 def answer(call: Callable[[Request], Answer]) -> Response:
     """Run one call of the API and turn what it gives, or refuses, into a response."""
     found: Any = app.current_request
-    caller = (found.context.get("identity") or {}).get("userArn") or ""
-    request = Request(
-        headers={name.lower(): value for name, value in found.headers.items()},
-        body=found.raw_body,
-        query=found.query_params or {},
-        caller_arn=caller if names.iam_callers() else "",
-    )
     try:
-        result = call(request)
+        query = found.query_params
+        result = call(
+            Request(
+                headers={name.lower(): value for name, value in found.headers.items()},
+                body=found.raw_body,
+                query={name: query.getlist(name) for name in query} if query else {},
+                caller_arn=(found.context.get("identity") or {}).get("userArn") or "",
+            )
+        )
     except Problem as problem:
         result = problem.answer()
-    return respond(result)
+    except Exception as error:  # Chalice would log it whole, with what the request says in it
+        result = unexpected(error)
+    return respond(result, head=found.method == "HEAD")
 
 
-def respond(result: Answer) -> Response:
+def unexpected(error: Exception) -> Answer:
+    log.error("unexpected", **log.origin(error))
+    return Problem(500, "unexpected", "Nothing is wrong with the request. Try again.").answer()
+
+
+def respond(result: Answer, head: bool = False) -> Response:
     headers: Any = {**SECURITY_HEADERS, "Content-Type": result.content_type, **result.headers}
-    return Response(result.body, status_code=result.status, headers=headers)
+    return Response("" if head else result.body, status_code=result.status, headers=headers)
 
 
 @app.middleware("http")
 def one_shape(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Chalice's own refusals, and whatever went wrong, in the shape of all our answers."""
+    """Chalice's own refusals, and whatever went wrong in it, in the shape of all our answers."""
     try:
         response = get_response(event)
     except Exception as error:
-        log.error("unexpected", error=type(error).__name__)
-        response = Response({"Code": "InternalServerError"}, status_code=500)
+        return respond(unexpected(error))
     body = response.body
     if isinstance(body, dict) and "Code" in body and response.status_code >= 400:
         slug = "unexpected" if response.status_code >= 500 else "refused"
         allowed = {k: str(v) for k, v in response.headers.items() if k.lower() == "allow"}
-        detail = "Nothing was queued." if slug == "unexpected" else "See GET /openapi.json."
+        detail = "See GET /openapi.json."
         return respond(Problem(response.status_code, slug, detail, headers=allowed).answer())
     return response

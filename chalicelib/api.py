@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from chalicelib import catalog, cloudevents, http, intake, keys, ledger, openapi
 from chalicelib.errors import FieldError, InvalidEvent, TransientError
@@ -22,7 +24,7 @@ _RETRY: Final = {"Retry-After": "2"}
 def post_event(request: Request) -> Answer:
     """`POST /events`: one event; 202 accepted, 200 duplicate, or its plan where it is a dry run."""
     key = keys.require(request, "send")
-    dry_run = _flag(request, "dry_run")
+    dry_run = _flag(http.query(request, "dry_run"), "dry_run")
     checked = _check(cloudevents.read_event(request), key)
     if dry_run:
         return Answer(200, plan(checked.event, checked.lane, checked.composed, routing()))
@@ -35,6 +37,7 @@ def post_event(request: Request) -> Answer:
 def post_batch(request: Request) -> Answer:
     """`POST /events/batch`: one result per event, in order; a bad event never blocks a good one."""
     key = keys.require(request, "send")
+    http.query(request)
     results: list[dict[str, Any]] = []
     good: list[tuple[int, Checked]] = []
     for position, raw in enumerate(cloudevents.read_batch(request)):
@@ -58,12 +61,12 @@ def post_batch(request: Request) -> Answer:
 def get_event(request: Request, event_id: str) -> Answer:
     """`GET /events/{id}`: what became of an event."""
     key = keys.require(request, "read")
+    wanted = http.query(request, "source").get("source")
     try:
-        found = ledger.find(event_id)
+        found = _find(event_id)
     except TransientError:
         detail = "The ledger cannot be read right now."
         raise Problem(503, "unavailable", detail, headers=_RETRY) from None
-    wanted = request.query.get("source")
     seen = [r for r in found if key.may_type(r.type) and wanted in (None, r.source)]
     if not seen:
         raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
@@ -71,20 +74,42 @@ def get_event(request: Request, event_id: str) -> Answer:
     return Answer(200, life(seen[0]))
 
 
+def _find(event_id: str) -> list[Record]:
+    """The events of an id as it stands in the path, or as it is meant where it is percent-encoded.
+
+    API Gateway hands some characters of a path on as they were sent, and an id may itself have a
+    percent sign in it; so what was sent is looked for first.
+    """
+    meant = unquote(event_id)
+    for candidate in dict.fromkeys((event_id, meant)):
+        if (
+            not 0 < len(candidate) <= MAX_ID
+            or candidate.encode(errors="ignore").decode() != candidate
+        ):
+            continue
+        found = ledger.find(candidate)
+        if found:
+            return found
+    return []
+
+
 def get_event_types(request: Request) -> Answer:
     """`GET /event-types`: every type with its lane, locales, required data and sample."""
     key = keys.require(request, "read")
+    http.query(request)
     types = [catalog.event_type(name) for name in templates().types if key.may_type(name)]
     return Answer(200, {"event_types": types})
 
 
-def get_health() -> Answer:
+def get_health(request: Request) -> Answer:
     """`GET /health`: this worker is up, its templates and rules are loaded."""
+    http.query(request)
     return Answer(200, {"status": "ok", "event_types": len(templates().types)})
 
 
-def get_openapi() -> Answer:
+def get_openapi(request: Request) -> Answer:
     """`GET /openapi.json`: what this deployment accepts and answers."""
+    http.query(request)
     return Answer(200, openapi.document())
 
 
@@ -92,6 +117,15 @@ def get_welcome() -> Answer:
     """`GET /`: a page that tells a person what this is."""
     page = (Path(__file__).parent / "welcome.html").read_text(encoding="utf-8")
     return Answer(200, page, "text/html; charset=utf-8")
+
+
+def refuse_method(method: str, allowed: Sequence[str]) -> Answer:
+    """A method that an address does not have: 405, or for OPTIONS which it has."""
+    headers = {"Allow": ", ".join((*allowed, "OPTIONS"))}
+    if method == "OPTIONS":
+        return Answer(204, "", headers=headers)
+    detail = f"This address takes {' and '.join(allowed)}."
+    raise Problem(405, "method", detail, headers=headers)
 
 
 def life(record: Record) -> dict[str, Any]:
@@ -149,8 +183,8 @@ def _rejected(raw: Any, problem: Problem) -> dict[str, Any]:
     return {"id": event_id, "status": status, "problem": problem.body()}
 
 
-def _flag(request: Request, name: str) -> bool:
-    value = request.query.get(name, "false").lower()
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name, "false")
     if value not in ("true", "false"):
         errors = [FieldError(name, "must be true or false")]
         raise Problem(400, "query", "The query cannot be read.", errors)

@@ -5,6 +5,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -12,9 +13,11 @@ from chalicelib import http
 from chalicelib.errors import FieldError
 from chalicelib.http import Problem, Request
 
+IDEMPOTENCY_KEY: Final = "^[!-~]{1,256}$"
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
 PLAIN: Final = "application/json"
+_KEY: Final = re.compile(IDEMPOTENCY_KEY.removesuffix("$") + r"\Z")
 
 
 def read_event(request: Request) -> Any:
@@ -27,12 +30,12 @@ def read_event(request: Request) -> Any:
     media = http.content_type(request)
     if media == BATCHED:
         raise Problem(415, "content-type", "Send several events to POST /events/batch.")
-    if media == PLAIN and _is_binary(request):
-        raw = _binary(request)
-    elif media in (PLAIN, STRUCTURED):
+    if media == STRUCTURED:
         raw = http.read_json(request.body, most_bytes=http.EVENT_BYTES)
     elif _is_binary(request):
-        raise Problem(415, "content-type", f"Send the event's data as {PLAIN}.")
+        raw = _binary(request, media)
+    elif media == PLAIN:
+        raw = http.read_json(request.body, most_bytes=http.EVENT_BYTES)
     else:
         raise Problem(415, "content-type", f"Send the event as {PLAIN} or {STRUCTURED}.")
     if not isinstance(raw, dict):
@@ -53,7 +56,7 @@ def read_batch(request: Request) -> list[Any]:
     if not isinstance(raw, list):
         raise Problem(400, "not-a-batch", "The body must be a JSON array of events.")
     if len(raw) > http.BATCH_EVENTS:
-        raise Problem(413, "too-large", f"A batch has {http.BATCH_EVENTS} events at the most.")
+        raise Problem(422, "too-many", f"A batch has {http.BATCH_EVENTS} events at the most.")
     return raw
 
 
@@ -61,16 +64,21 @@ def _is_binary(request: Request) -> bool:
     return "ce-specversion" in request.headers or "ce-type" in request.headers
 
 
-def _binary(request: Request) -> dict[str, Any]:
+def _binary(request: Request, media: str) -> dict[str, Any]:
     """Attributes from `ce-` headers (percent-encoded UTF-8), data from the body."""
+    if media != PLAIN and not media.endswith("+json"):
+        raise Problem(415, "content-type", f"Send the event's data as {PLAIN}.")
     if "ce-specversion" not in request.headers:
         problem = FieldError("specversion", 'send the header ce-specversion: "1.0"')
         raise Problem(422, "invalid-event", "A binary event names its specversion.", [problem])
-    raw: dict[str, Any] = {
-        name[3:]: unquote(value, errors="replace")
-        for name, value in request.headers.items()
-        if name.startswith("ce-")
-    }
+    raw: dict[str, Any] = {}
+    for name, value in request.headers.items():
+        if name.startswith("ce-"):
+            try:
+                raw[name[3:]] = unquote(value, errors="strict")
+            except UnicodeDecodeError:
+                problem = FieldError(name, "is not percent-encoded UTF-8")
+                raise Problem(400, "header", "A header cannot be read.", [problem]) from None
     if "data" in raw:
         problem = FieldError("data", "belongs in the body, not in a header")
         raise Problem(422, "invalid-event", "The event cannot be accepted.", [problem])
@@ -79,9 +87,10 @@ def _binary(request: Request) -> dict[str, Any]:
 
 
 def _with_idempotency_key(raw: dict[str, Any], key: str | None) -> dict[str, Any]:
+    """The header is for events without an id; an event's own id says the same thing and wins."""
     if key is None:
         return raw
-    if raw.get("id") not in (None, key):
-        problem = FieldError("id", "differs from the header Idempotency-Key; send one of them")
-        raise Problem(422, "invalid-event", "The event has two ids.", [problem])
-    return {**raw, "id": key}
+    if not _KEY.match(key):
+        problem = FieldError("Idempotency-Key", "must be 1 to 256 visible ASCII characters")
+        raise Problem(400, "header", "A header cannot be read.", [problem])
+    return raw if raw.get("id") is not None else {**raw, "id": key}

@@ -6,6 +6,7 @@ Nothing of a request but the names of its fields ever reaches an answer or a log
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,12 @@ BATCH_BYTES: Final = 1024 * 1024
 BATCH_EVENTS: Final = 500
 DEPTH: Final = 20
 KEYS: Final = 5_000
-STRING_CHARACTERS: Final = 100_000
+STRING_CHARACTERS: Final = 10_000
+FIELD_CHARACTERS: Final = 256
+# What a double can hold, and so any JSON reader: https://www.rfc-editor.org/rfc/rfc8259#section-6
+DIGITS: Final = 308
+
+METHODS: Final = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -31,9 +37,9 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 
 TITLES: Final = {
     400: "The request cannot be read",
-    401: "A key is needed",
+    401: "Who are you?",
     403: "This key may not do that",
-    404: "There is no such thing",
+    404: "There is nothing there",
     405: "That method is not for this address",
     409: "That id stands for another event",
     413: "The request is too large",
@@ -47,11 +53,11 @@ TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as the routes see it; header names in lower case."""
+    """A request as the routes see it: header names in lower case, every value of a query parameter."""
 
     headers: Mapping[str, str]
     body: bytes
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     caller_arn: str = ""
 
 
@@ -99,17 +105,56 @@ class Problem(HeraldoError):  # noqa: N818 - the word of RFC 9457
 
 
 def content_type(request: Request) -> str:
-    """The media type of a request's body, in lower case and without parameters."""
-    value = request.headers.get("content-type") or "application/json"
-    return value.split(";", 1)[0].strip().lower()
-
-
-def read_json(body: bytes, *, most_bytes: int) -> Any:
-    """Decode a JSON body within its bounds.
+    """The media type of a request's body, in lower case and without parameters.
 
     Raises
     ------
-    Problem : 413 where it is too large, 400 where it is no JSON or nested, long or odd beyond use.
+    Problem : 415 where a charset is named that is not UTF-8.
+    """
+    value = request.headers.get("content-type") or "application/json"
+    media, _, parameters = value.partition(";")
+    charset = _CHARSET.search(parameters)
+    if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise Problem(415, "content-type", "Send JSON as UTF-8.")
+    return media.strip().lower()
+
+
+_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([^\s"';]*)""", re.IGNORECASE)
+
+
+def query(request: Request, *names: str) -> dict[str, str]:
+    """The query parameters of a request, which may have only these.
+
+    A parameter that is not known is refused and not passed over: `?dryrun=true` would send for real.
+
+    Raises
+    ------
+    Problem : 400 with every parameter at fault.
+    """
+    errors = []
+    for name, values in request.query.items():
+        if name not in names:
+            shown = name if _PARAMETER.match(name) else "(parameter)"
+            known = " and ".join(names)
+            problem = f"is not known here; there is {known}" if known else "nothing is taken here"
+            errors.append(FieldError(shown, problem))
+        elif len(values) > 1:
+            errors.append(FieldError(name, "is given more than once"))
+    if errors:
+        raise Problem(400, "query", "The query cannot be read.", errors)
+    return {name: values[0] for name, values in request.query.items() if values}
+
+
+_PARAMETER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+
+
+def read_json(body: bytes, *, most_bytes: int) -> Any:
+    """Decode a JSON body. What is odd in one place only (a field that is there twice, a number that
+    is none) is left for `bounds` to name, so that in a batch it costs one event and not all.
+
+    Raises
+    ------
+    Problem : 413 where it is too large, 400 where it is no JSON.
     """
     if len(body) > most_bytes:
         raise Problem(413, "too-large", f"The body has more than {most_bytes // 1024} KiB.")
@@ -118,22 +163,51 @@ def read_json(body: bytes, *, most_bytes: int) -> Any:
     except UnicodeDecodeError:
         raise Problem(400, "not-json", "The body is not UTF-8.") from None
     try:
-        found = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise Problem(400, "not-json", "The body is nested too deep.") from None
+    except ValueError as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Problem(400, "not-json", f"The body is not JSON{where}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Odd:
+    """Stands in decoded JSON for what cannot be used."""
+
+    problem: str
+
+
+_TWICE: Final = _Odd("is there twice")
+_NO_NUMBER: Final = _Odd("is NaN or Infinity, which JSON does not have")
+_TOO_LARGE: Final = _Odd(f"is a number of more than {DIGITS} digits")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                found[name] = _TWICE
+            seen.add(name)
     return found
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
+def _integer(digits: str) -> Any:
+    return int(digits) if len(digits) <= DIGITS else _TOO_LARGE
+
+
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_constant=lambda _: _NO_NUMBER
+)
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def bounds(value: Any) -> list[FieldError]:
-    """What in a decoded JSON value is nested too deep, too long or too many (empty: all is well)."""
+    """The first thing in a decoded JSON value that is out of bounds (empty: all is well)."""
     left = KEYS
     stack: list[tuple[Any, str, int]] = [(value, "", 0)]
     while stack:
@@ -151,11 +225,17 @@ def bounds(value: Any) -> list[FieldError]:
                 return [FieldError(path or "event", f"has more than {KEYS:,} fields and items")]
             if isinstance(found, dict):
                 for key, item in found.items():
-                    if len(key) > 256 or _SURROGATE.search(key):
-                        return [FieldError(path or "event", "has a field name too long to be one")]
+                    if len(key) > FIELD_CHARACTERS:
+                        problem = f"has a field name of more than {FIELD_CHARACTERS} characters"
+                        return [FieldError(path or "event", problem)]
+                    if not key.isascii() and _SURROGATE.search(key):
+                        problem = "has a field name with half a surrogate pair"
+                        return [FieldError(path or "event", problem)]
                     stack.append((item, f"{path}.{key}" if path else key, depth + 1))
             else:
                 stack.extend((item, f"{path}[{n}]", depth + 1) for n, item in enumerate(found))
-        elif isinstance(found, int) and not isinstance(found, bool) and abs(found) >= 10**30:
-            return [FieldError(path, "is a number of more than 30 digits")]
+        elif isinstance(found, _Odd):
+            return [FieldError(path, found.problem)]
+        elif isinstance(found, float) and not math.isfinite(found):
+            return [FieldError(path, _TOO_LARGE.problem)]
     return []

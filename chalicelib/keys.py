@@ -21,6 +21,9 @@ from chalicelib.http import Problem, Request
 SCOPES: Final = ("send", "read", "admin")
 # How long a worker trusts what it read: a revoked key is refused at the latest after this.
 CACHE_SECONDS: Final = 60
+# That a key is not known is kept for a moment only: it spares the table a guesser's repetitions, and
+# whoever creates the key that was just refused need not wonder for a minute why it does not work.
+UNKNOWN_SECONDS: Final = 3
 _CACHE_KEYS: Final = 1_000
 _BEARER: Final = re.compile(r"Bearer +([A-Za-z0-9_-]{16,128})\Z", re.IGNORECASE)
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="heraldo"'}
@@ -67,8 +70,8 @@ def require(request: Request, scope: str) -> Key:
 
 
 def _caller(request: Request) -> Key:
-    if request.caller_arn:  # API Gateway has checked the signature (HERALDO_AUTH=iam)
-        return Key(request.caller_arn.rsplit("/", 1)[-1], frozenset(("admin",)))
+    if names.iam_callers():
+        return _signed(request.caller_arn)
     match = _BEARER.match(request.headers.get("authorization", ""))
     if match is None:
         detail = "Send the header Authorization: Bearer <key>."
@@ -78,6 +81,19 @@ def _caller(request: Request) -> Key:
         detail = "This key is not known, or was revoked."
         raise Problem(401, "unknown-key", detail, headers=_CHALLENGE)
     return key
+
+
+def _signed(arn: str) -> Key:
+    """Who signed a request, as API Gateway made sure (`HERALDO_AUTH=iam`).
+
+    What they may do is their IAM policy's business: `execute-api:Invoke` on a method and path.
+    """
+    if not arn:
+        raise Problem(401, "no-signature", "Sign the request with AWS Signature Version 4.")
+    kind, _, name = arn.split(":", 5)[-1].partition("/")
+    if kind == "assumed-role":  # the session's name is its own choice, the role's is not
+        name = name.split("/", 1)[0]
+    return Key(name.rsplit("/", 1)[-1] or kind, frozenset(("admin",)))
 
 
 def _look_up(key_hash: str) -> Key | None:
@@ -95,7 +111,7 @@ def _look_up(key_hash: str) -> Key | None:
     found = _from_item(item) if item and hmac.compare_digest(item["hash"]["S"], key_hash) else None
     if len(_cache) >= _CACHE_KEYS:  # a guesser must not fill the worker's memory
         _cache.clear()
-    _cache[key_hash] = (now + CACHE_SECONDS, found)
+    _cache[key_hash] = (now + (CACHE_SECONDS if found else UNKNOWN_SECONDS), found)
     return found
 
 

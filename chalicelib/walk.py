@@ -37,7 +37,9 @@ class Reader:
         """The syntax tree of a file; raises `TemplateNotFound` and `TemplateSyntaxError`."""
         tree = self._trees.get(name)
         if tree is None:
-            if name.startswith("/") or ".." in name.split("/"):  # the loader refuses these too
+            if (
+                not name.isprintable() or name.startswith("/") or ".." in name.split("/")
+            ):  # the loader refuses these too
                 raise jinja2.TemplateNotFound(name)
             try:
                 source = self._source_of(name)

@@ -496,6 +496,12 @@ class _Lint:
         except RenderError as error:
             self._not_rendered(file, error)
             return
+        except jinja2.TemplateError as error:
+            where = _place(error) or (name, 0)
+            self.error(
+                f"templates/{where[0]}", where[1], "sample-render", str(error), "mend the template"
+            )
+            return
         self._sizes(file, message)
         self._sms(name, message)
         try:

@@ -250,6 +250,9 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "an endless loop": (
         es("{{ name }}", "{% for i in range(10**9) %}x{% endfor %}"),
         "error", "too-large", OF_ES, 4, "10,000 is the most"),
+    "an attribute set on what is no namespace": (
+        es("{{ name }}", "{% set order.total = 3 %}"),
+        "error", "sample-render", OF_ES, 0, "non-namespace"),
     "a macro that calls itself": (
         es("{{ name }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
         "error", "too-large", OF_ES, 4, "without end"),

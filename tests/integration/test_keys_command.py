@@ -1,0 +1,183 @@
+"""./heraldo keys on moto: what is stored, listed and revoked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chalicelib import keys
+from chalicelib.http import Problem, Request
+from cli import target as targets
+from cli.keys import command
+from tests.factories import REGION
+from tests.integration import aws_fixture
+from tests.integration.aws_fixture import Stage
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
+    local = tmp_path / "local.json"
+    found = {"api_url": "", "api_key": "", "endpoint_url": None, "region": REGION}
+    local.write_text(json.dumps(found), "utf-8")
+    monkeypatch.setattr(targets, "LOCAL", local)
+    targets._session.cache_clear()
+    yield from aws_fixture.stage(monkeypatch)
+
+
+def heraldo(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def create(name: str = "shop", *options: str) -> str:
+    options = options or ("--scope", "send")
+    key = json.loads(heraldo("create", "--name", name, *options, "--json").stdout)["key"]
+    assert isinstance(key, str)
+    return key
+
+
+def bearer(key: str) -> Request:
+    return Request({"authorization": f"Bearer {key}"}, b"")
+
+
+def items(stage: Stage) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stage.dynamodb.scan(TableName="heraldo-local-keys")["Items"]
+    return found
+
+
+def test_a_created_key_opens_the_door_for_what_it_is_meant_for(stage: Stage) -> None:
+    key = create("shop", "--scope", "send", "--scope", "read", "--types", "order.*", "--test")
+    found = keys.require(bearer(key), "send")
+    assert (found.name, found.scopes, found.types, found.test) == (
+        "shop",
+        {"send", "read"},
+        ("order.*",),
+        True,
+    )
+    with pytest.raises(Problem) as refused:
+        keys.require(bearer(create("reader", "--scope", "read")), "send")
+    assert refused.value.status == 403
+
+
+def test_the_key_is_shown_once_and_only_its_hash_is_stored(stage: Stage) -> None:
+    result = heraldo("create", "--name", "shop", "--scope", "send")
+    key = result.stdout.strip()
+    assert re.fullmatch(r"hk_[A-Za-z0-9_-]{32,}", key)
+    assert "cannot be shown again" in result.stderr
+    [item] = items(stage)
+    assert item["hash"] == {"S": hashlib.sha256(key.encode()).hexdigest()}
+    assert key[3:-4] not in json.dumps(item)
+    for listed in (heraldo("list").output, heraldo("list", "--json").output):
+        assert key[-4:] in listed
+        assert key[3:-4] not in listed
+        assert item["hash"]["S"] not in listed
+
+
+def test_the_list_shows_names_scopes_and_types(stage: Stage) -> None:
+    assert "No keys" in heraldo("list").output
+    create("shop", "--scope", "send,read", "--types", "order.*,payment.failed")
+    create("archive", "--scope", "read")
+    listed = json.loads(heraldo("list", "--json").stdout)["keys"]
+    assert [(k["name"], k["scopes"], k["types"]) for k in listed] == [
+        ("archive", ["read"], []),
+        ("shop", ["send", "read"], ["order.*", "payment.failed"]),
+    ]
+    assert "order.* payment.failed" in heraldo("list").output
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--name", "Shop", "--scope", "send"], "lower-case"),
+        (["--name", "a b", "--scope", "send"], "lower-case"),
+        (["--name", "shop"], "--scope"),
+        (["--name", "shop", "--scope", "sned"], "did you mean send"),
+        (["--name", "shop", "--scope", "x"], "the scopes are send, read, admin"),
+        (
+            ["--name", "shop", "--scope", "send", "--types", "order.shiped"],
+            "did you mean order.shipped",
+        ),
+        (["--name", "shop", "--scope", "send", "--types", "ordr.*"], "did you mean order.*"),
+        (["--name", "shop", "--scope", "send", "--types", "*"], "leave the option out"),
+    ],
+)
+def test_a_wrong_key_is_refused_with_the_remedy(
+    stage: Stage, options: list[str], problem: str
+) -> None:
+    result = heraldo("create", *options, code=2)
+    assert problem in " ".join(result.output.split())
+    assert items(stage) == []
+
+
+def test_a_name_is_taken_once(stage: Stage) -> None:
+    create("shop")
+    refused = heraldo("create", "--name", "shop", "--scope", "read", code=1)
+    assert "a key named shop already" in refused.output
+    assert len(items(stage)) == 1
+
+
+def test_a_revoked_key_is_refused_once_the_cache_is_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = create("shop")
+    keys.require(bearer(key), "send")
+    assert "within 60 seconds" in heraldo("revoke", "shop").output
+    keys.require(bearer(key), "send")
+    later = time.monotonic() + keys.CACHE_SECONDS + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    with pytest.raises(Problem) as refused:
+        keys.require(bearer(key), "send")
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize("by", ["name", "id", "key"])
+def test_a_key_is_revoked_by_its_name_its_id_or_itself(stage: Stage, by: str) -> None:
+    key = create("shop")
+    create("other")
+    wanted = {"name": "shop", "id": keys.hash_of(key)[:6], "key": key}[by]
+    shown = json.loads(heraldo("revoke", wanted, "--json").stdout)
+    assert (shown["name"], shown["in_force_within_seconds"]) == ("shop", 60)
+    assert [item["name"]["S"] for item in items(stage)] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ("shopp", "did you mean shop"),
+        ("hk_thisisnosuchkeyatall", "no key like this"),
+        ("0", "no key 0"),
+    ],
+)
+def test_what_is_no_key_is_not_revoked(stage: Stage, wanted: str, problem: str) -> None:
+    create("shop")
+    result = heraldo("revoke", wanted, code=1)
+    assert problem in result.output
+    assert "thisisno" not in result.output
+    assert len(items(stage)) == 1
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", 1), ("y", 0)])
+def test_on_a_terminal_it_asks_before_it_revokes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+) -> None:
+    create("shop")
+    ours, theirs = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    with open(theirs, encoding="utf-8") as terminal:  # noqa: PTH123 - a file descriptor
+        monkeypatch.setattr(sys, "stdin", terminal)
+        with pytest.raises(SystemExit) as ended:
+            command.main(["revoke", "shop"])
+    os.close(ours)
+    assert ended.value.code == left
+    assert len(items(stage)) == left

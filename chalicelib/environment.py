@@ -19,10 +19,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
+from itertools import islice
 from typing import Any
 
 from jinja2 import BaseLoader, StrictUndefined, Template, UndefinedError, nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import TemplateModule
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -134,7 +136,7 @@ def _weigh(value: Any) -> int:
 
 def _charge(value: Any) -> int:
     """Pay for handling `value`, and give its weight."""
-    weight = _weigh(value)
+    weight = len(value) if type(value) is str else _weigh(value)
     if weight > MAX_TEXT:
         raise _too_long(weight)
     _spend(1 + (weight >> 8))
@@ -143,13 +145,14 @@ def _charge(value: Any) -> int:
 
 def _concat(parts: Iterable[str]) -> str:
     """Join what a template yields, giving up as soon as it is too long rather than at the end."""
-    kept = []
+    kept: list[str] = []
     size = 0
-    for part in parts:
-        size += len(part)
+    more = iter(parts)
+    while some := list(islice(more, 64)):
+        size += sum(map(len, some))
         if size > MAX_TEXT:
             raise _too_long(size)
-        kept.append(part)
+        kept += some
     return "".join(kept)
 
 
@@ -366,8 +369,9 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for node in tree.find_all((nodes.Import, nodes.FromImport)):
-            node.with_context = True  # type: ignore[attr-defined]
+        if "import" in source:
+            for node in tree.find_all((nodes.Import, nodes.FromImport)):
+                node.with_context = True  # type: ignore[attr-defined]
         return tree
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
@@ -378,6 +382,9 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
 
     def text(self, value: Any, path: str | None) -> str:
         """What ``{{ value }}`` prints. A null is refused: nobody is to read "None"."""
+        if type(value) is str and len(value) < 256:  # nearly always
+            _spend(1)
+            return value
         if value is None:
             what = f"{path!r} is null" if path else "a value is null"
             raise MissingField(path or "", f"{what}, and would be printed as 'None'")
@@ -400,11 +407,13 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
         return value
 
     def getattr(self, obj: Any, attribute: str, path: str | None = None) -> Any:
-        if isinstance(obj, Mapping):
+        if isinstance(obj, (dict, Mapping)):  # dict first: an ABC takes its time to say yes
             try:
                 return obj[attribute]
             except KeyError:
                 return self.undefined(name=path or attribute)
+        if type(obj) is TemplateModule and attribute in vars(obj) and not attribute.startswith("_"):
+            return vars(obj)[attribute]
         found = super().getattr(obj, attribute)
         if isinstance(found, Undefined) and found._undefined_obj is not missing:
             return self._named(found, path)

@@ -219,6 +219,8 @@ def _add_protocols(bodies: dict[str, str], channel: str, subject: str, text: str
 
 
 def _one_line(text: str) -> str:
+    if text.isprintable():  # no control characters, and no space but the plain one
+        return " ".join(text.split())
     return _SPACE.sub(" ", text).strip()
 
 

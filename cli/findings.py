@@ -21,6 +21,7 @@ from chalicelib import contract, event, limits, routing
 from chalicelib.contract import Field, Needs, Reader, nearest
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.event import Event
+from chalicelib.filters import FILTERS
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
 from cli.syntax import explain_syntax_error
 from cli.unknown import defined_names, every_node, unknown_names
@@ -319,7 +320,9 @@ class _Lint:
                 f"there is no {unknown.what} {unknown.name!r}",
                 f"did you mean {unknown.nearest!r}?"
                 if unknown.nearest
-                else f"see the {unknown.what}s in docs/templates.md",
+                else f"use one of Jinja's {unknown.what}s, or of Heraldo's: {', '.join(sorted(FILTERS))}"
+                if unknown.what == "filter"
+                else f"use one of Jinja's {unknown.what}s",
                 unknown.name,
             )
             self._broken.add(file)

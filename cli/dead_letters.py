@@ -20,6 +20,8 @@ from cli.target import Target
 from cli.terminal import age, confirm, count, table
 from cli.verdict import Judge, Verdict
 
+_MOST_SHOWN: Final = 20
+
 _lane_option: Final = click.option(
     "--lane", type=click.Choice(names.LANES), help="Only this lane's."
 )
@@ -269,8 +271,10 @@ def _say_failing(failing: Sequence[tuple[Letter, Verdict]]) -> None:
         return
     text = count(len(failing), "dead letter stays", "dead letters stay")
     click.secho(f"{text}, because it would fail again:", fg="yellow", err=True)
-    for letter, verdict in failing:
+    for letter, verdict in failing[:_MOST_SHOWN]:
         click.echo(f"  {letter.id}  {letter.type}: {verdict.fails}", err=True)
+    if len(failing) > _MOST_SHOWN:
+        click.echo(f"  and {len(failing) - _MOST_SHOWN} more; --json has them all", err=True)
 
 
 def _show(letter: Letter, verdict: Verdict) -> None:

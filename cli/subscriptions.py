@@ -120,7 +120,7 @@ def _value_in_words(value: Any) -> str:
     if isinstance(value, dict) and "prefix" in value:
         return f"{value['prefix']}*"
     if value == {"exists": False}:
-        return "(none)"
+        return "none in particular"
     return json.dumps(value, ensure_ascii=False)
 
 

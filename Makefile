@@ -48,3 +48,8 @@ policies: ## Write the IAM policy files from cli/policies.py
 golden: ## Accept what the samples say now: rewrite tests/golden
 	@cli/setup.sh tools
 	@$(PYTHON) -m cli.samples tests/golden
+
+.PHONY: bench
+bench: ## Measure Heraldo against the textbook ways (docs/performance.md)
+	@cli/setup.sh bench
+	@.venv-bench/bin/python -m benchmarks.dispatch

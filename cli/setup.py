@@ -21,6 +21,7 @@ PARTS: Final = {
     "tools": (".venv", ("requirements-tools.txt", "requirements.txt")),
     "dev": (".venv", ("requirements-dev.txt", "requirements-tools.txt", "requirements.txt")),
     "aws": (".venv-aws", ("requirements-aws.txt",)),
+    "bench": (".venv-bench", ("requirements-bench.txt", "requirements.txt")),
 }
 
 

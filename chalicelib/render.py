@@ -175,6 +175,8 @@ class Templates:
             raise RenderError("too-large", name, str(error)) from None
         except SecurityError:
             raise RenderError("template", name, "does what the sandbox forbids") from None
+        except jinja2.TemplateRuntimeError as error:  # Jinja's own words; they hold no value
+            raise RenderError("template", name, str(error)) from None
         except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
             # A filter or an operator met a value that it cannot work on. Our own filters say what
             # they expect and show no value; Python's own messages might show one.

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "status": ("status", "Show what became of an event, and why."),
     "plan": ("plan", "Show what would happen to an event, and why; nothing is sent."),
     "preview": ("preview", "Show what a template says, in every channel and locale."),
+    "lint": ("lint", "Find mistakes in templates, samples and rules."),
     "rules": ("rules", "List the routing rules, and try them on examples."),
     "event-types": ("event_types", "List what can be sent, and the data that it needs."),
     "dead-letters": ("dead_letters", "See what the lanes gave up on, why, and put it back."),

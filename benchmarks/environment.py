@@ -9,17 +9,16 @@ from typing import Final
 
 from cli import setup
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-NAME: Final = ".venv-bench"
+HOME: Final = Path(__file__).resolve().parents[1] / ".venv-bench"
 
 
 def enter() -> None:
     """Go on in `.venv-bench`, made first where it is missing or out of date."""
-    setup.ENVIRONMENTS[NAME] = ("requirements-bench.txt", "requirements.txt")
     try:
-        python = setup.ensure(NAME)
+        setup.ensure("bench")
     except setup.SetupError as error:
         sys.exit(str(error))
-    if Path(sys.prefix) != ROOT / NAME:
+    if Path(sys.prefix) != HOME:
         sys.stdout.flush()
-        os.execv(python, [str(python), *sys.orig_argv[1:]])
+        python = str(HOME / "bin" / "python")
+        os.execv(python, [python, *sys.orig_argv[1:]])

@@ -137,10 +137,12 @@ class _View:
         watched = [self.root / "templates"]
         if self.data and self.data.startswith("@"):
             watched.append(Path(self.data[1:]))
-        self._draw()
         try:
-            for _ in watch(*watched, debounce=100, step=20, raise_interrupt=False):
+            self._draw()
+            for _ in watch(*watched, debounce=100, step=20):
                 self._draw()
+        except KeyboardInterrupt:
+            return
         except FileNotFoundError as error:
             raise click.ClickException(f"nothing to watch any more: {error}") from None
 

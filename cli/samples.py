@@ -176,10 +176,10 @@ def _trouble(error: PermanentError, templates: Templates, event: Event, locale: 
         )
     elif isinstance(cause, jinja2.TemplateNotFound):
         files = [f.relative_to(templates.root).as_posix() for f in templates.root.rglob("*.j2")]
-        near = nearest(str(cause), files)
-        remedy = f"did you mean {near}?" if near else ""
-        word = str(cause)
-        line = line or next((n for n, text in enumerate(source, 1) if word in text), 0)
+        absent = str(cause.name)
+        near = nearest(absent, files)
+        remedy, word = f"did you mean {near}?" if near else "", absent
+        line = line or next((n for n, text in enumerate(source, 1) if absent in text), 0)
     return Trouble(problem, f"templates/{name}", line, _column(source, line, word), remedy)
 
 

@@ -155,9 +155,6 @@ def _check(raw: dict[str, Any], key: Key) -> Checked:
     event_type = raw.get("type")
     if isinstance(event_type, str) and not key.may_type(event_type):
         raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")
-    errors = http.bounds(raw)
-    if errors:
-        raise Problem(422, "invalid-event", "The event is out of bounds.", errors)
     try:
         return intake.check(raw, default_source=key.name, test=key.test)
     except InvalidEvent as error:

@@ -21,11 +21,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jinja2
 
-from chalicelib.needs import Demand, Field, Kind, Needs, kind_of, nearest
+from chalicelib import bounds, filters
+from chalicelib.needs import Demand, Field, Format, Kind, Needs, formats_of, kind_of, nearest
 from chalicelib.walk import Reader
 
 __all__ = [
@@ -41,6 +43,10 @@ __all__ = [
 ]
 
 _NUMERIC_TEXT: Final = r"-?[0-9]{1,15}(\.[0-9]{1,15})?"
+# Amounts are printed as they are; other numbers may be summed up, so that thousands of them must
+# still come to something that can be printed.
+_AMOUNT_BELOW: Final = 10**15
+_NUMBER_BELOW: Final = 10**11
 
 
 def fields_of(environment: jinja2.Environment, source_of: Callable[[str], str], name: str) -> Field:
@@ -116,6 +122,7 @@ def _merge(fields: Mapping[str, Field], path: str, disagreements: list[str]) -> 
         item=_merge(items, f"{path}[]", disagreements) if items else None,
         nullable=all(one.nullable for one in given),
         numeric_text=numeric_text,
+        formats=formats_of(kind, {name for one in given for name in one.formats}),
         where=given[0].where,
     )
 
@@ -183,15 +190,63 @@ def _check(contract: Field, value: Any, path: str, found: list[tuple[str, str]])
             if contract.item is not None:
                 _check_items(contract.item, value, path, found)
             return
-    elif isinstance(value, str):
-        if kind == "string" or (contract.numeric_text and _numeric_text(value)):
+    elif kind == "number":
+        if _is_number(value):
+            below = _AMOUNT_BELOW if contract.numeric_text else _NUMBER_BELOW
+            if not -below < value < below:
+                found.append((path, f"must be a number below 10^{len(str(below)) - 1}"))
             return
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        if contract.numeric_text and isinstance(value, str) and _numeric_text(value):
+            return
+    elif contract.formats:
+        if isinstance(value, str):
+            rules = [_FORMATS[name] for name in contract.formats]
+            found.extend((path, rule.problem) for rule in rules if not rule.test(value))
+            return
+    elif isinstance(value, str) or _is_number(value):
         return
     if value is None:
         found.append((path, "is null"))
     else:
         found.append((path, f"must be {_KIND_WORDS[kind]}, not {_described(value)}"))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class _FormatRule:
+    """What a text must be: the test (of the filter that reads it), the words, the JSON Schema."""
+
+    test: Callable[[str], bool]
+    problem: str
+    schema: Mapping[str, Any]
+
+
+_FORMATS: Final[Mapping[Format, _FormatRule]] = {
+    "currency": _FormatRule(
+        filters.is_currency,
+        "must be a currency by its ISO 4217 code, such as EUR",
+        {"pattern": f"^{filters.CURRENCY}$"},
+    ),
+    "date": _FormatRule(
+        filters.is_moment,
+        "must be a date such as 2026-12-03 or 2026-12-03T18:30:00+01:00",
+        {"anyOf": [{"format": "date"}, {"format": "date-time"}]},
+    ),
+    "datetime": _FormatRule(
+        filters.is_datetime,
+        "must be a date with a time, such as 2026-12-03T18:30:00+01:00",
+        {"format": "date-time"},
+    ),
+    "link": _FormatRule(
+        filters.is_link,
+        f"must be a URL that starts with https:// or http://, of {filters.LINK_CHARACTERS:,}"
+        " characters at the most",
+        {"pattern": f"^{filters.LINK}$", "maxLength": filters.LINK_CHARACTERS},
+    ),
+}
 
 
 def _check_items(
@@ -225,11 +280,21 @@ def to_json_schema(contract: Field) -> dict[str, Any]:
 
 def _schema_of(contract: Field) -> dict[str, Any]:
     schema: dict[str, Any] = {}
-    if contract.kind == "string":
+    if contract.formats:
+        schema["type"] = "string"
+        rules = [dict(_FORMATS[name].schema) for name in contract.formats]
+        schema.update(rules[0] if len(rules) == 1 else {"allOf": rules})
+    elif contract.kind == "string":
         schema["type"] = ["string", "number"]
-    elif contract.kind == "number" and contract.numeric_text:
-        schema["type"] = ["number", "string"]
-        schema["pattern"] = f"^{_NUMERIC_TEXT}$"
+        schema["maxLength"] = bounds.STRING_CHARACTERS
+    elif contract.kind == "number":
+        below = _NUMBER_BELOW
+        schema["type"] = "number"
+        if contract.numeric_text:
+            below = _AMOUNT_BELOW
+            schema["type"] = ["number", "string"]
+            schema["pattern"] = f"^{_NUMERIC_TEXT}$"
+        schema.update({"exclusiveMinimum": -below, "exclusiveMaximum": below})
     elif contract.kind != "any":
         schema["type"] = contract.kind
     if contract.children:

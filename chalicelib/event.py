@@ -81,9 +81,12 @@ class Event:
 
     def to_json(self) -> str:
         """The event as a structured-mode CloudEvent, as it stands in a lane's queue."""
-        return json.dumps(
+        text = json.dumps(
             {"specversion": "1.0", **self.attributes()}, ensure_ascii=False, separators=(",", ":")
         )
+        if "\ufffe" in text or "\uffff" in text:  # the two characters that SQS refuses
+            text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+        return text
 
     def content_hash(self) -> str:
         """Hex SHA-256 of everything but the `id`: equal for events that say the same."""

@@ -42,16 +42,21 @@ _FILTERS: Final[Mapping[str, Demand]] = {
     **dict.fromkeys(("length", "count", "reverse"), "sized"),
     **dict.fromkeys(
         words(
-            "capitalize center date datetime e escape float forceescape format indent int"
-            " link lower relative replace safe string striptags title trim truncate upper"
-            " urlencode urlize wordcount wordwrap"
+            "capitalize center e escape float forceescape format indent int lower replace safe"
+            " string striptags title trim truncate upper urlencode urlize wordcount wordwrap"
         ),
         "string",
     ),
+    **dict.fromkeys(("date", "relative"), "date"),
+    "datetime": "datetime",
+    "link": "link",
     **dict.fromkeys(("dictsort", "xmlattr", "attr"), "object"),
 }
 _WRITES_ITEMS: Final = words("join listed")
-_TEXT_ARGUMENTS: Final = words("money plural replace join date datetime")
+_ARGUMENTS: Final[Mapping[str, Demand]] = {
+    **dict.fromkeys(words("plural replace join date datetime"), "string"),
+    "money": "currency",
+}
 _SELECTS: Final = words("select reject selectattr rejectattr")
 _SAME_ITEMS: Final = words("list sort unique reverse select reject selectattr rejectattr")
 _ONE_ITEM: Final = words("first last min max random")
@@ -280,7 +285,7 @@ class Expressions(Using):
         if name in ("default", "d"):
             return self._default(node, value, arguments)
         for argument in arguments:
-            self._use(argument, "string" if name in _TEXT_ARGUMENTS else "any")
+            self._use(argument, _ARGUMENTS.get(name, "any"))
         if name == "items":  # of something undefined there are none
             return Known()
         self._use(value, _FILTERS.get(name, "any"))

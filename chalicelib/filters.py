@@ -7,16 +7,18 @@ spaces are not in the GSM alphabet and would more than halve what fits in an SMS
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import jinja2
 from jinja2.runtime import Context
+
+from chalicelib.event import timestamp
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -25,7 +27,19 @@ _STYLES: Final = ("short", "medium", "long", "full")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _LARGEST: Final = Decimal(10) ** 15
 _SPECIAL_SPACE: Final = re.compile("[\u00a0\u202f]")
-_NOT_IN_A_LINK: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f<>\"]")
+# Written so that JSON Schema reads them as Python does: they stand in an event type's contract.
+CURRENCY: Final = "[A-Z]{3}"
+_NOT_IN_A_LINK: Final = (
+    r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff<>\""
+)
+LINK: Final = rf"[Hh][Tt][Tt][Pp][Ss]?://[^{_NOT_IN_A_LINK}/?#@:\[\]\\]+(:[0-9]{{1,5}})?([/?#][^{_NOT_IN_A_LINK}]*)?"
+LINK_CHARACTERS: Final = 1_000
+_CURRENCY: Final = re.compile(CURRENCY)
+_LINK: Final = re.compile(LINK)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_CLOCK: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
+)
 # Where Spanish says "e" for "y": before the sound i, but not before a diphthong such as hielo's.
 _SOUNDS_LIKE_I: Final = re.compile(r"[ií]|hí|hi(?![aeou])", re.IGNORECASE)
 _NEAR_DAYS: Final = {
@@ -42,13 +56,16 @@ class FilterError(ValueError):
 
 @jinja2.pass_context
 def money(context: Context, value: object, currency: object = "EUR") -> str:
-    """`19.9|money` is "19,90 €"; `value` is a number or its text, `currency` an ISO 4217 code."""
+    """`19.9|money` is "19,90 €"; `value` is a number or its text, `currency` an ISO 4217 code.
+
+    A code that is not known here (they come and go) is written as it is.
+    """
     amount = _number("money", value)
     _defined(currency)
     locale = _locale(context, "money")
-    from babel.numbers import format_currency, get_currency_precision, is_currency
+    from babel.numbers import format_currency, get_currency_precision
 
-    if not isinstance(currency, str) or not currency.isupper() or not is_currency(currency):
+    if not isinstance(currency, str) or not is_currency(currency):
         raise FilterError("money expects a currency by its ISO 4217 code, such as EUR")
     # Babel would round 0.125 to 0.12, and print a rounded-off -0.001 as -0.00; "+ 0" drops the sign.
     cent = Decimal(1).scaleb(-get_currency_precision(currency))
@@ -169,16 +186,63 @@ def link(value: object) -> str:
     expected = "link expects a URL that starts with https:// or http://"
     if not isinstance(value, str):
         raise FilterError(f"{expected}, not {_kind(value)}")
-    if _NOT_IN_A_LINK.search(value):
-        raise FilterError(f"{expected} and has no spaces, quotes or line breaks in it")
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # such as an unclosed bracket in the host
-        good = False
-    if not good:
-        raise FilterError(expected)
+    if not is_link(value):
+        no = f"no spaces, quotes, user name or line breaks, and at most {LINK_CHARACTERS:,} characters"
+        raise FilterError(f"{expected} and has {no}")
     return value
+
+
+def truncate(
+    value: object, length: int = 255, killwords: bool = False, end: str = "...", leeway: int = 0
+) -> str:
+    """The start of a text, `length` characters at the most, `end` included; cut between words.
+
+    Unlike Jinja's own it takes numbers and never goes beyond `length`, since what it is used for,
+    subjects and SMS, has limits that are not its to stretch.
+    """
+    _defined(value)
+    if value is None or isinstance(value, bool | list | Mapping):
+        raise FilterError(f"truncate expects a text, not {_kind(value)}")
+    text = str(value)
+    if len(text) <= length + leeway:
+        return text
+    at = max(0, length - len(end))
+    kept = text[:at]
+    if not killwords and text[at] != " ":
+        kept = kept.rsplit(" ", 1)[0]
+    return (kept + end)[:length]
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text has the form of an ISO 4217 code."""
+    return _CURRENCY.fullmatch(text) is not None
+
+
+def is_link(text: str) -> bool:
+    return len(text) <= LINK_CHARACTERS and _LINK.fullmatch(text) is not None
+
+
+def is_moment(text: str) -> bool:
+    return moment(text) is not None
+
+
+def is_datetime(text: str) -> bool:
+    return isinstance(moment(text), dt.datetime)
+
+
+def moment(text: str) -> dt.date | dt.datetime | None:
+    """A date, or an RFC 3339 date and time; seconds and offset may be left out. None for neither."""
+    try:
+        if _DAY.fullmatch(text):
+            return dt.date.fromisoformat(text)
+        if _CLOCK.fullmatch(text):
+            return dt.datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return timestamp(text)  # a leap second, and other forms that Python does not read
+    except ValueError:
+        return None
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
@@ -189,6 +253,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "listed": listed,
     "plural": plural,
     "link": link,
+    "truncate": truncate,
 }
 
 
@@ -230,17 +295,11 @@ def _number(name: str, value: object) -> Decimal:
 
 def _moment(name: str, value: object) -> dt.date | dt.datetime:
     _defined(value)
-    if isinstance(value, str):
-        try:
-            return (
-                dt.date.fromisoformat(value)
-                if len(value) <= 10
-                else dt.datetime.fromisoformat(value)
-            )
-        except ValueError:
-            pass
+    found = moment(value) if isinstance(value, str) else None
+    if found is not None:
+        return found
     expected = "an ISO 8601 date such as 2026-12-03 or 2026-12-03T18:30:00+01:00"
-    raise FilterError(f"{name} expects {expected}") from None
+    raise FilterError(f"{name} expects {expected}")
 
 
 def _day(moment: dt.date | dt.datetime) -> dt.date:
@@ -253,7 +312,8 @@ def _reference_day(context: Context, target: dt.date | dt.datetime) -> dt.date:
     now = _moment("relative", time) if isinstance(time, str) else dt.datetime.now(dt.UTC)
     zone = target.tzinfo if isinstance(target, dt.datetime) else None
     if zone and isinstance(now, dt.datetime) and now.tzinfo:
-        now = now.astimezone(zone)
+        with contextlib.suppress(OverflowError):  # the first and the last day that Python knows
+            now = now.astimezone(zone)
     return _day(now)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws, catalog, event, ledger, names, queues
+from chalicelib import aws, bounds, catalog, event, ledger, names, queues
 from chalicelib.compose import Composed, compose
 from chalicelib.contract import missing
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
@@ -69,6 +69,9 @@ def check(raw: object, *, default_source: str, test: bool = False) -> Checked:
     ------
     InvalidEvent : naming every field at fault and the remedy.
     """
+    odd = bounds.problems(raw)
+    if odd:
+        raise InvalidEvent("invalid-event", odd)
     found = event.parse(raw, default_source=default_source)
     if len(found.to_json().encode()) > EVENT_BYTES:
         raise InvalidEvent("too-large", [FieldError("event", "is larger than 256 KiB")])
@@ -250,13 +253,19 @@ def _batches(claims: Iterable[_Claim]) -> Iterable[list[_Claim]]:
 
 
 def _entry(number: int, found: Event) -> dict[str, Any]:
-    key = found.ordering_key
     return {
         "Id": str(number),
         "MessageBody": found.to_json(),
-        "MessageGroupId": key if _GROUP.match(key) else hashlib.sha256(key.encode()).hexdigest(),
+        "MessageGroupId": group_id(found.ordering_key),
         "MessageDeduplicationId": deduplication_id(found.id, found.source),
     }
+
+
+def group_id(ordering_key: str) -> str:
+    """An ordering key as SQS takes it: itself, or a hash of it where it is too long or too odd."""
+    if _GROUP.match(ordering_key):
+        return ordering_key
+    return hashlib.sha256(ordering_key.encode()).hexdigest()
 
 
 def deduplication_id(event_id: str, source: str) -> str:

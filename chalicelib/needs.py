@@ -7,11 +7,14 @@ field's parent being there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Kind = Literal["object", "array", "number", "string", "any"]
+Format = Literal["currency", "date", "datetime", "link"]
+
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 MAX_DEPTH: Final = 12
 
@@ -22,8 +25,8 @@ class Field:
 
     `required` is meant within its parent. `kind` "string" is whatever prints as text: a text or a
     number. `nullable`: null, false and empty pass too, because the template asks first.
-    `numeric_text`: a number may come as its text, "19.90". `where` is the first file and line that
-    use it.
+    `numeric_text`: a number may come as its text, "19.90". `formats` are what a text must be because
+    filters take it for that: a date, a link, … `where` is the first file and line that use it.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Field:
     item: Field | None = None
     nullable: bool = False
     numeric_text: bool = False
+    formats: tuple[Format, ...] = ()
     where: tuple[str, int] | None = None
 
 
@@ -55,7 +59,7 @@ class Needs:
 # -- notes on a field ------------------------------------------------------------------------------
 
 # What is asked of a value; "sized" and "amount" end as array or string, and as number.
-Demand = Literal["any", "sized", "string", "amount", "number", "array", "object"]
+Demand = Literal["any", "sized", "string", "amount", "number", "array", "object"] | Format
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +158,8 @@ class Note:
                 known is self and fact == "shape" for guard in path for known, fact in guard.facts
             )
         ]
-        kind, numeric_text = kind_of({demand for demand, _ in asked})
+        demands = {demand for demand, _ in asked}
+        kind, numeric_text = kind_of(demands)
         strict = _certain({self._open(path, own=True) for demand, path in asked if demand != "any"})
         return Field(
             name=self.name,
@@ -164,6 +169,7 @@ class Note:
             item=self.item.field() if self.item is not None else None,
             nullable=self.parent is not None and not strict,
             numeric_text=numeric_text,
+            formats=formats_of(kind, demands),
             where=self.where,
         )
 
@@ -179,9 +185,16 @@ def kind_of(demands: set[Demand]) -> tuple[Kind, bool]:
         return "number", False
     if "amount" in demands:
         return "number", True
-    if "string" in demands:
+    if "string" in demands or not demands.isdisjoint(FORMATS):
         return "string", False
     return ("array" if "sized" in demands else "any"), False
+
+
+def formats_of(kind: Kind, asked: Collection[str]) -> tuple[Format, ...]:
+    """The formats among what is asked of a field of this kind; a date and time is a date as well."""
+    if kind != "string":
+        return ()
+    return tuple(f for f in FORMATS if f in asked and not (f == "date" and "datetime" in asked))
 
 
 def _certain(uses: set[frozenset[tuple[int, int]]]) -> bool:

@@ -303,6 +303,27 @@ def test_problems_never_show_the_value() -> None:
     assert "secret" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("expression", "good", "bad"),
+    [
+        ("x|date", ["2026-12-03", "2026-12-03T18:30:00Z"], ["3/12/2026", "2026-02-30", "", 7]),
+        ("x|relative", ["2026-12-03"], ["mañana"]),
+        ("x|datetime", ["2026-12-03T18:30:00+01:00"], ["2026-12-03"]),
+        ("x|link", ["https://abedul.example/p?x=1"], ["abedul.example", "javascript:alert(1)"]),
+        ("1|money(x)", ["EUR", "XYZ"], ["eur", "EURO", "€", 978]),
+        ("x|money", [19.9, "19.90", -1], [10**15, "1e3", "", True]),
+        ("x * 2", [1, 0.5], [10**11, "2"]),
+        ("x", ["", "a", 7], [None, True, [], {}]),
+    ],
+)
+def test_a_filter_says_what_form_a_value_must_have(
+    expression: str, good: list[object], bad: list[object]
+) -> None:
+    data = read("{{ " + expression + " }}").data
+    assert [value for value in good if missing(data, {"x": value})] == []
+    assert [value for value in bad if not missing(data, {"x": value})] == []
+
+
 def test_the_json_schema_says_the_same() -> None:
     data = read("{% for i in a.b %}{{ i.n|money }}{% endfor %}{{ c|default('') }}").data
     schema = to_json_schema(data)
@@ -321,6 +342,8 @@ def test_the_json_schema_says_the_same() -> None:
                                 "n": {
                                     "type": ["number", "string"],
                                     "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$",
+                                    "exclusiveMinimum": -(10**15),
+                                    "exclusiveMaximum": 10**15,
                                 }
                             },
                             "required": ["n"],
@@ -329,7 +352,7 @@ def test_the_json_schema_says_the_same() -> None:
                 },
                 "required": ["b"],
             },
-            "c": {"type": ["string", "number"]},
+            "c": {"type": ["string", "number"], "maxLength": 10_000},
         },
         "required": ["a"],
     }

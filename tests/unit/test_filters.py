@@ -78,7 +78,7 @@ def test_what_is_no_number_is_refused_by_the_name_of_the_filter(call: str, value
         written(f"value|{call}", value)
 
 
-@pytest.mark.parametrize("currency", ["EURO", "eur", "€", "", "XXZ", None, 978, ["EUR"]])
+@pytest.mark.parametrize("currency", ["EURO", "eur", "€", "", None, 978, ["EUR"]])
 def test_an_unknown_currency_is_refused(currency: object) -> None:
     with pytest.raises(FilterError, match="money expects a currency by its ISO 4217 code"):
         written("1|money(value)", currency)
@@ -253,6 +253,8 @@ def test_a_link_stays_as_it_is(value: str) -> None:
         "https://",
         "https:///p",
         "https://[",
+        "https://ana:secreto@abedul.example/",
+        "https://abedul.example/" + "a" * 1000,
         "javascript:alert(1)",
         "mailto:hola@abedul.example",
         "https://abedul.example/a b",
@@ -275,6 +277,41 @@ def test_what_is_no_link_is_refused(value: object) -> None:
 def test_a_missing_value_is_named_by_every_filter(call: str) -> None:
     with pytest.raises(jinja2.UndefinedError, match="'dict object' has no attribute 'total'"):
         written(f"value.total|{call}", {})
+
+
+def test_a_currency_that_is_not_known_here_is_written_by_its_code() -> None:
+    assert written("1.5|money('XXZ')") == "1,50 XXZ"
+
+
+@pytest.mark.parametrize(
+    ("value", "length", "text"),
+    [
+        ("corto", 5, "corto"),
+        ("una manta de lana", 12, "una manta..."),
+        ("una manta de lana", 11, "una..."),
+        ("unamantadelana", 10, "unamant..."),
+        (1234567, 5, "12..."),
+        ("abcdef", 2, ".."),
+    ],
+)
+def test_truncate_never_goes_beyond_its_length(value: object, length: int, text: str) -> None:
+    found = written(f"value|truncate({length})", value)
+    assert found == text
+    assert len(found) <= length
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-12-03t18:30:00z", "2026-12-03T18:30:60Z", "2026-12-03T18:30:00.1234567891-00:00"],
+)
+def test_every_form_of_rfc_3339_is_a_date(value: str) -> None:
+    assert written("value|date", value) == "3 de diciembre de 2026"
+
+
+@pytest.mark.parametrize("value", ["20261203", "2026-W49-4", "2026-12-03x18:30:00Z", "2026-02-30"])
+def test_other_forms_that_python_would_read_are_no_dates(value: str) -> None:
+    with pytest.raises(FilterError, match="date expects an ISO 8601 date"):
+        written("value|date", value)
 
 
 def test_a_missing_currency_is_named() -> None:

@@ -186,7 +186,10 @@ def command(wait: float | None, as_json: bool) -> None:
     tail = _Tail(HOME / "inbox.jsonl")
     seen = _print(iter(tail), as_json)
     if wait is not None:
-        seen = _follow(lanes, tail, seen, as_json, recent, time.monotonic() + wait)
+        try:
+            seen = _follow(lanes, tail, seen, as_json, recent, time.monotonic() + wait)
+        except BotoCoreError:
+            raise click.ClickException("The local stack has stopped.") from None
     if not seen and wait is not None:
         raise click.ClickException(
             f"Nothing was received within {wait:g} s. Dead letters, or a rule that does not match?"

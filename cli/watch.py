@@ -39,8 +39,7 @@ class Watch(threading.Thread):
     ) -> None:
         super().__init__(name="watch", daemon=True)
         entries = package.read_zip(built.zip_file)
-        ours = package.code_entries()
-        self._dependencies = {n: entries[n] for n in entries if n not in ours}
+        self._dependencies = {n: entries[n] for n in entries if not package.is_code(n)}
         self._functions = tuple(functions)
         self._lambdas = lambdas
         self._say = say
@@ -93,6 +92,7 @@ class Watch(threading.Thread):
 
     def _update(self) -> None:
         code = {name: file.read_bytes() for name, file in package.code_entries().items()}
+        code |= package.compiled(code)
         entries = {**self._dependencies, **package.locale_entries(), **code}
         zipped = package.zipped(entries, level=1)
         for function in self._functions:

@@ -92,8 +92,16 @@ class Run:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", self.port))
 
+    def local(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads((self.tree / ".heraldo" / "local.json").read_text())
+        return found
+
+    def get(self, path: str) -> object:
+        with urllib.request.urlopen(self.local()["api_url"] + path, timeout=20) as answer:
+            return json.load(answer)
+
     def post(self, event: dict[str, object]) -> None:
-        local = json.loads((self.tree / ".heraldo" / "local.json").read_text())
+        local = self.local()
         request = urllib.request.Request(
             local["api_url"] + "/events",
             json.dumps(event).encode(),
@@ -168,6 +176,12 @@ def test_saved_rules_and_code_take_effect_and_broken_ones_do_not(run: Run) -> No
     run.until("reloaded chalicelib/routing.toml")
     run.post({"type": "critical.alert", **_alert("cuatro")})
     assert "  users " in run.until("cuatro")
+
+    api = run.tree / "chalicelib" / "api.py"
+    mended = '\ndef get_health(_request: Request) -> Answer:\n    return Answer(200, {"status": "mended"})\n'
+    api.write_text(api.read_text("utf-8") + mended)
+    run.until("reloaded chalicelib/api.py")
+    assert run.get("/health") == {"status": "mended"}
 
     (run.tree / "chalicelib" / "names.py").write_text("import nothing_of_that_name\n")
     run.until("not reloaded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import zipfile
@@ -88,6 +89,24 @@ def test_every_log_ends_some_day() -> None:
     named = {g["LogGroupName"]["Fn::Sub"].replace("${Stage}", "dev") for g in groups}
     assert named == {f"/aws/lambda/{policies.function_name('dev', f)}" for f in policies.FUNCTIONS}
     assert all(group["RetentionInDays"] for group in groups)
+
+
+def test_a_module_is_packaged_with_bytecode_that_loads_whatever_its_time(tmp_path: Path) -> None:
+    source = {"deep/er.py": b"def where():\n    raise ValueError\n", "note.txt": b""}
+    compiled = package.compiled(source)
+    assert [Path(name).parent.name for name in compiled] == ["__pycache__"]
+
+    # The source says something else by now: what runs is the bytecode.
+    for name, content in {"deep/er.py": b"where = None\n", **compiled}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    spec = importlib.util.spec_from_file_location("er", tmp_path / "deep" / "er.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(ValueError, match="^$") as failure:
+        module.where()
+    assert failure.traceback[-1].path == tmp_path / "deep" / "er.py"
 
 
 def test_the_same_entries_make_the_same_zip_in_any_order() -> None:

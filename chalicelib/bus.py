@@ -92,11 +92,14 @@ def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: Perman
         lane = routing().lane(event_type)
     except PermanentError:
         lane = _LANE_OF_LAST_RESORT
+    # Its ordering key, as far as it can be read: a redrive keeps what the event asked for.
+    names_of_keys = ("partitionkey", "recipient", "subject", "type")
+    keys = (v for name in names_of_keys if isinstance(v := raw.get(name), str) and v)
     message = Received(
         message_id=envelope["id"],
         receipt_handle="",
         body=json.dumps(raw, ensure_ascii=False, separators=(",", ":")),
-        group="eventbridge",
+        group=intake.group_id(next(keys, envelope["id"])),
         receives=1,
         attributes={},
     )

@@ -67,7 +67,7 @@ class Watch(threading.Thread):
             self._known = now
             try:
                 self._take(changed)
-            except (BotoCoreError, ClientError, OSError) as error:
+            except (BotoCoreError, ClientError, OSError, SyntaxError) as error:
                 if not self._over.is_set():
                     self._say(f"not reloaded: {error}")
 
@@ -85,10 +85,7 @@ class Watch(threading.Thread):
             return
         self._update()
         took = time.monotonic() - started
-        shown = ", ".join(changed[:3]) + (
-            f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        )
-        self._say(f"reloaded {shown} ({took:.1f} s)")
+        self._say(f"reloaded {_listed(changed)} ({took:.1f} s)")
 
     def _update(self) -> None:
         code = {name: file.read_bytes() for name, file in package.code_entries().items()}

@@ -118,8 +118,11 @@ def in_words(pattern: Pattern) -> str:
     """A pattern as a sentence: `type is "order.placed" and data.order.total is >= 500`."""
     if pattern is ALWAYS:
         return "every event"
-    ways = [" and ".join(_field(field) for field in fields) for fields in pattern.alternatives]
-    return ways[0] if len(ways) == 1 else ", or ".join(ways)
+    ways = []
+    for fields in pattern.alternatives:
+        parts = [_field(field) for field in fields]
+        ways.append((", and " if any(" or " in part for part in parts) else " and ").join(parts))
+    return ways[0] if len(ways) == 1 else "; or ".join(ways)
 
 
 def _field(field: Field) -> str:

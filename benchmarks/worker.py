@@ -40,33 +40,40 @@ class Worker:
         self._process.communicate("")
 
 
-def batches_of(count: int, first: int) -> list[dict[str, Any]]:
-    """SQS Lambda events of ten order.shipped each; every event new, every ordering key another."""
-    from tests.factories import record, sample
+def shipped(number: int) -> dict[str, Any]:
+    """An order.shipped event unlike any of another number, its recipient included."""
+    from tests.factories import sample
 
     data = sample("order.shipped")["data"]
-    found = []
-    for batch in range(count):
-        records = []
-        for position in range(BATCH):
-            number = first + batch * BATCH + position
-            event = {
-                "specversion": "1.0",
-                "type": "order.shipped",
-                "source": "/shop",
-                "id": f"e-{number}",
-                "recipient": f"cus-{number}",
-                "time": "2026-12-01T11:05:00+01:00",
-                "data": {
-                    **data,
-                    "order": {**data["order"], "id": f"A-{number}"},
-                    "tracking": {**data["tracking"], "number": f"PQ7H2K{number:09}"},
-                    "delivery": {"expected": f"2026-12-{3 + number % 5:02}"},
-                },
-            }
-            records.append(record(event, group=f"cus-{number}", message_id=f"m-{number}"))
-        found.append({"Records": records})
-    return found
+    return {
+        "specversion": "1.0",
+        "type": "order.shipped",
+        "source": "/shop",
+        "id": f"e-{number}",
+        "recipient": f"cus-{number}",
+        "time": "2026-12-01T11:05:00+01:00",
+        "data": {
+            **data,
+            "order": {**data["order"], "id": f"A-{number}"},
+            "tracking": {**data["tracking"], "number": f"PQ7H2K{number:09}"},
+            "delivery": {"expected": f"2026-12-{3 + number % 5:02}"},
+        },
+    }
+
+
+def batches_of(count: int, first: int) -> list[dict[str, Any]]:
+    """SQS Lambda events of ten order.shipped each; every event new, every ordering key another."""
+    from tests.factories import record
+
+    return [
+        {
+            "Records": [
+                record(shipped(number), group=f"cus-{number}", message_id=f"m-{number}")
+                for number in range(start, start + BATCH)
+            ]
+        }
+        for start in range(first, first + count * BATCH, BATCH)
+    ]
 
 
 def main() -> None:

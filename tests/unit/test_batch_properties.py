@@ -258,14 +258,12 @@ def _body(kind: str, name: str) -> str:
 
 
 def faults(operation: str) -> st.SearchStrategy[list[Fault]]:
+    names = FAULTS[operation]
+    masks, seconds = st.integers(1, 1023), st.sampled_from((0.5, 4.0, 11.0))
     fault = st.one_of(
         st.just(Fault()),
-        st.builds(
-            Fault,
-            st.sampled_from(FAULTS[operation]),
-            mask=st.integers(1, 1023),
-            seconds=st.sampled_from((0.5, 4.0, 11.0)),
-        ),
+        st.builds(Fault, st.sampled_from(names), mask=masks, seconds=seconds),
+        st.builds(Fault, st.sampled_from([n for n in names if "partial" in n]), mask=masks),
     )
     return st.lists(fault, max_size=4)
 

@@ -307,15 +307,20 @@ def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]
             problem = f"topic {name} must be a table, such as {{ locales = ['es'] }}"
             problems.append(Problem(line, "", problem))
             continue
-        _unknown_keys(settings, _TOPIC, f"topic {name}", lambda _, at=line: at, problems)
+
+        def line_of(key: str, topic: str = name) -> int:
+            return lines.of("topics", topic, key)
+
+        _unknown_keys(settings, _TOPIC, f"topic {name}", line_of, problems)
         locales = settings.get("locales", [])
         if not _strings(locales) or not all(_LOCALE.match(tag) for tag in locales):
             problem = f"topic {name}: locales must be a list of language tags, such as ['es', 'en']"
-            problems.append(Problem(line, "", problem))
+            problems.append(Problem(line_of("locales"), "", problem))
             locales = []
         personal = settings.get("personal", False)
         if not isinstance(personal, bool):
-            problems.append(Problem(line, "", f"topic {name}: personal must be true or false"))
+            problem = f"topic {name}: personal must be true or false"
+            problems.append(Problem(line_of("personal"), "", problem))
         topics[name] = Topic(name, bool(personal), tuple(dict.fromkeys(locales)))
     return topics
 
@@ -327,11 +332,15 @@ def _types(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, str]:
         if not isinstance(settings, dict):
             problems.append(Problem(line, "", f"types.{event_type} must be a table"))
             continue
-        _unknown_keys(settings, _TYPE, f"type {event_type}", lambda _, at=line: at, problems)
+
+        def line_of(key: str, name: str = event_type) -> int:
+            return lines.of("types", name, key)
+
+        _unknown_keys(settings, _TYPE, f"type {event_type}", line_of, problems)
         value = settings.get("on_unknown", "resend")
         if value not in ON_UNKNOWN:
             problem = f"type {event_type}: on_unknown must be one of {', '.join(ON_UNKNOWN)}"
-            problems.append(Problem(line, "", problem))
+            problems.append(Problem(line_of("on_unknown"), "", problem))
         on_unknown[event_type] = value
     return on_unknown
 

@@ -17,6 +17,11 @@ test: ## Run every test
 	@cli/setup.sh tools dev aws
 	@$(PYTHON) -m pytest
 
+.PHONY: chaos
+chaos: ## Break everything around a lane and count what arrives (EVENTS=10000, SEED)
+	@cli/setup.sh tools dev aws
+	@$(PYTHON) -m tests.chaos.run --events $(or $(EVENTS),10000) $(if $(SEED),--seed $(SEED))
+
 .PHONY: check
 check: ## Formatting, lint and types
 	@cli/setup.sh tools dev

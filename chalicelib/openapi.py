@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib import catalog, http, ledger
-from chalicelib.event import MAX_ATTRIBUTE, MAX_ID, MAX_SOURCE
+from chalicelib import catalog, cloudevents, event, http, ledger, names
 from chalicelib.render import templates
 
 _TEXT: Final = {"type": "string", "minLength": 1}
-# No line breaks and no control characters, as chalicelib.event refuses them.
-_LINE: Final = {**_TEXT, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"}
-_TIME: Final = {"type": "string", "format": "date-time"}
+_MOMENT: Final = {"type": "string", "format": "date-time"}
+# In an event, null stands for "not set": CloudEvents' JSON format, section 2.
+_LINE: Final = {"type": ["string", "null"], "minLength": 1, "pattern": event.LINE}
+_TIME: Final = {"type": ["string", "null"], "format": "date-time"}
 
 
 def document() -> dict[str, Any]:
     """The API of this deployment, its event types included."""
     types = templates().types
     schemas = {_schema_name(name): _event_schema(name) for name in types}
-    event = {
+    any_event = {
         "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in schemas],
         "discriminator": {
             "propertyName": "type",
@@ -32,11 +32,11 @@ def document() -> dict[str, Any]:
             "version": "1.0",
             "description": "An event goes in, the right people are told, in their words, once, in order.",
         },
-        "security": [{"key": []}],
+        "security": _SECURITY,
         "paths": _paths(),
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Event": event, **schemas, **_SCHEMAS},
+            "securitySchemes": _SECURITY_SCHEMES,
+            "schemas": {"Event": any_event, **schemas, **_SCHEMAS},
             "responses": _problems(),
         },
     }
@@ -54,8 +54,15 @@ def _event_schema(event_type: str) -> dict[str, Any]:
         "required": ["type", "data"],
         "properties": {**_ATTRIBUTES, "type": {"const": event_type}, "data": data},
         # CloudEvents extensions: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
-        "propertyNames": {"pattern": "^[a-z0-9]{1,64}$"},
-        "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+        "propertyNames": {"pattern": event.EXTENSION_NAME},
+        "additionalProperties": {
+            "type": ["string", "integer", "boolean", "null"],
+            "minLength": 1,
+            "maxLength": event.MAX_ATTRIBUTE,
+            "pattern": event.LINE,
+            "minimum": event.INT32[0],
+            "maximum": event.INT32[1],
+        },
     }
     sample = catalog.event_type(event_type)["sample"]
     if sample is not None:
@@ -63,28 +70,65 @@ def _event_schema(event_type: str) -> dict[str, Any]:
     return schema
 
 
+# Keys are for the API itself to check, signatures for API Gateway.
+_SECURITY_SCHEMES: Final[dict[str, Any]] = (
+    {
+        "signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "AWS Signature Version 4 for the service execute-api.",
+            "x-amazon-apigateway-authtype": "awsSigv4",
+        }
+    }
+    if names.iam_callers()
+    else {"key": {"type": "http", "scheme": "bearer"}}
+)
+_SECURITY: Final[list[dict[str, Any]]] = [{name: []} for name in _SECURITY_SCHEMES]
+
 _ATTRIBUTES: Final[dict[str, Any]] = {
     "specversion": {"const": "1.0"},
-    "id": {**_LINE, "maxLength": MAX_ID, "description": "Sent twice with one id is taken once."},
-    "source": {**_LINE, "maxLength": MAX_SOURCE, "description": "Default: the name of the key."},
-    "subject": {**_LINE, "maxLength": MAX_ATTRIBUTE},
+    "id": {
+        **_LINE,
+        "maxLength": event.MAX_ID,
+        "description": "Sent twice with one id and source is taken once.",
+    },
+    "source": {
+        **_LINE,
+        "maxLength": event.MAX_SOURCE,
+        "pattern": event.URI_REFERENCE,
+        "description": "A URI reference; default: the name of the key.",
+    },
+    "subject": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
     "time": _TIME,
-    "datacontenttype": {"const": "application/json"},
-    "dataschema": {**_LINE, "maxLength": MAX_ATTRIBUTE, "format": "uri"},
-    "recipient": {**_LINE, "maxLength": MAX_ATTRIBUTE, "description": "A customer's id."},
+    "datacontenttype": {"type": ["string", "null"], "pattern": event.JSON_TYPE},
+    "dataschema": {
+        "type": ["string", "null"],
+        "maxLength": event.MAX_ATTRIBUTE,
+        "pattern": event.ABSOLUTE_URI,
+    },
+    "recipient": {
+        **_LINE,
+        "maxLength": event.MAX_ATTRIBUTE,
+        "description": "A customer's id.",
+    },
     "locale": {
-        "type": "string",
-        "pattern": "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$",
+        "type": ["string", "null"],
+        "pattern": event.LOCALE,
         "description": "es-AR falls back to es, and that to the default.",
     },
     "partitionkey": {
         **_LINE,
-        "maxLength": MAX_ATTRIBUTE,
+        "maxLength": event.MAX_ATTRIBUTE,
         "description": "Events with one key are delivered in order; default: the recipient, "
         "then the subject, then the type.",
     },
     "expirytime": {**_TIME, "description": "Past it, the event is recorded and not sent."},
-    "traceparent": {**_LINE, "maxLength": MAX_ATTRIBUTE},
+    "deliverat": {
+        "type": "null",
+        "description": "Reserved: events are not held back yet, and a time to come is refused.",
+    },
+    "traceparent": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
 }
 
 _ACCEPTED: Final = {
@@ -156,7 +200,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
                 "items": {
                     "type": "object",
                     "required": ["at", "status"],
-                    "properties": {"at": _TIME, "status": _TEXT},
+                    "properties": {"at": _MOMENT, "status": _TEXT},
                 },
             },
             "rules": {"type": "array", "items": _TEXT},
@@ -206,8 +250,13 @@ def _json(description: str, schema: str) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    event = {"$ref": "#/components/schemas/Event"}
-    batch = {"type": "array", "items": event, "maxItems": http.BATCH_EVENTS}
+    one = {"$ref": "#/components/schemas/Event"}
+    batch = {
+        "type": "array",
+        "maxItems": http.BATCH_EVENTS,
+        # Whatever stands in a batch gets a result of its own.
+        "items": {"anyOf": [one, {"description": "Anything else: its result is `rejected`."}]},
+    }
     door = _refusals(400, 401, 403, 413, 415, 422, 503)
     return {
         "/events": {
@@ -220,21 +269,21 @@ def _paths() -> dict[str, Any]:
                     {
                         "name": "dry_run",
                         "in": "query",
-                        "schema": {"enum": ["true", "false"]},
+                        "schema": {"type": "string", "enum": ["true", "false"]},
                         "description": "true: answer with the plan; nothing is sent.",
                     },
                     {
                         "name": "Idempotency-Key",
                         "in": "header",
-                        "schema": {"type": "string", "pattern": "^[!-~]{1,256}$"},
-                        "description": "Stands for the event's id, where it has none.",
+                        "schema": {"type": "string", "pattern": cloudevents.IDEMPOTENCY_KEY},
+                        "description": "Stands for the id of an event that has none.",
                     },
                 ],
                 "requestBody": {
                     "required": True,
                     "content": {
-                        "application/json": {"schema": event},
-                        "application/cloudevents+json": {"schema": event},
+                        cloudevents.PLAIN: {"schema": one},
+                        cloudevents.STRUCTURED: {"schema": one},
                     },
                 },
                 "responses": {
@@ -265,8 +314,8 @@ def _paths() -> dict[str, Any]:
                 "requestBody": {
                     "required": True,
                     "content": {
-                        "application/json": {"schema": batch},
-                        "application/cloudevents-batch+json": {"schema": batch},
+                        cloudevents.PLAIN: {"schema": batch},
+                        cloudevents.BATCHED: {"schema": batch},
                     },
                 },
                 "responses": {
@@ -294,7 +343,7 @@ def _paths() -> dict[str, Any]:
                         "name": "id",
                         "in": "path",
                         "required": True,
-                        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID},
+                        "schema": {"type": "string", "minLength": 1, "maxLength": event.MAX_ID},
                     },
                     {
                         "name": "source",
@@ -305,7 +354,7 @@ def _paths() -> dict[str, Any]:
                 ],
                 "responses": {
                     "200": _json("The event's life", "Life"),
-                    **_refusals(401, 403, 404, 503),
+                    **_refusals(400, 401, 403, 404, 503),
                 },
             }
         },
@@ -315,7 +364,7 @@ def _paths() -> dict[str, Any]:
                 "summary": "Every event type with its locales, required data and sample",
                 "responses": {
                     "200": _json("The event types", "EventTypes"),
-                    **_refusals(401, 403, 503),
+                    **_refusals(400, 401, 403, 503),
                 },
             }
         },
@@ -323,13 +372,13 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "getHealth",
                 "summary": "Whether this deployment is up",
-                "security": [],
+                "security": [{}, *_SECURITY],
                 "responses": {
                     "200": {
                         "description": "It is",
                         "content": {"application/json": {"schema": {"type": "object"}}},
                     },
-                    **_refusals(),
+                    **_refusals(400),
                 },
             }
         },
@@ -337,13 +386,13 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "getOpenapi",
                 "summary": "This document",
-                "security": [],
+                "security": [{}, *_SECURITY],
                 "responses": {
                     "200": {
                         "description": "OpenAPI 3.1",
                         "content": {"application/json": {"schema": {"type": "object"}}},
                     },
-                    **_refusals(),
+                    **_refusals(400),
                 },
             }
         },

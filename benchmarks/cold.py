@@ -1,0 +1,214 @@
+"""What a cold start costs: imports, the first batch, and what each dependency adds.
+
+Lambda unpacks sources without bytecode and cannot write any, while its own Python and botocore have
+theirs. So each figure is taken twice: "bytecode", and "sources", where Heraldo and what it packages
+are compiled at import.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from benchmarks import contenders
+from benchmarks.noop_aws import NoopAws
+
+RUNS: Final = 7
+PACKAGED: Final = ("jinja2", "markupsafe", "babel", "chalice")
+OURS: Final = ("app.py", "chalicelib", "templates")
+
+START: Final = """
+import json, sys, time
+clock = time.process_time
+start = clock()
+import app
+imported = clock()
+from chalicelib.routing import routing
+from chalicelib.render import templates
+from chalicelib.event import parse
+routing()
+routed = clock()
+sample = json.load(open(sys.argv[1]))
+event = parse(sample, default_id="e-1")
+templates().render(event)
+rendered = clock()
+templates().render(event)
+again = clock()
+batch = json.load(open(sys.argv[2]))
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 30_000
+app.orders(batch, Context())
+first = clock()
+print(json.dumps([imported - start, routed - imported, rendered - routed, again - rendered, first - again]))
+"""
+STEPS: Final = (
+    "import app",
+    "read routing.toml",
+    "first render",
+    "second render",
+    "first batch of 10 (two AWS clients)",
+)
+COMPILED: Final = """
+import json
+from collections import Counter
+from pathlib import Path
+from chalicelib import environment
+from chalicelib.event import parse
+from chalicelib.render import templates
+count = Counter()
+compile = environment.HeraldoEnvironment.compile
+def counting(self, source, name=None, *args, **options):
+    count[name] += 1
+    return compile(self, source, name, *args, **options)
+environment.HeraldoEnvironment.compile = counting
+found = templates()
+for _ in range(20):
+    for event_type in found.types:
+        sample = json.loads((found.root / event_type / "sample.json").read_text())
+        for locale in found.locales(event_type):
+            found.render(parse(sample, default_id="e-1"), locale)
+print(json.dumps([len(count), max(count.values())]))
+"""
+
+
+def measure() -> None:
+    with tempfile.TemporaryDirectory() as folder, NoopAws() as aws:
+        bytecode, sources = Path(folder, "bytecode"), Path(folder, "sources")
+        for tree in (bytecode, sources):
+            _lay_out(tree)
+        batch = Path(folder, "batch.json")
+        batch.write_text(json.dumps(_batch()))
+        sample = contenders.ROOT / "templates" / "order.shipped" / "sample.json"
+        ways = {
+            "bytecode": (bytecode, {}),
+            "sources": (sources, {"PYTHONDONTWRITEBYTECODE": "1"}),
+        }
+        variables = contenders.environment_variables(aws.url)
+        _run(bytecode, variables, START, str(sample), str(batch))  # writes the bytecode
+        took = {
+            way: [
+                json.loads(_run(tree, {**variables, **more}, START, str(sample), str(batch)))
+                for _ in range(RUNS)
+            ]
+            for way, (tree, more) in ways.items()
+        }
+        print(
+            f"{'CPU ms, median of ' + str(RUNS) + ' processes':40} {'bytecode':>9} {'sources':>9}"
+        )
+        for number, step in enumerate(STEPS):
+            columns = [median(run[number] for run in took[way]) * 1000 for way in ways]
+            print(f"{step:40} {columns[0]:9.1f} {columns[1]:9.1f}")
+        whole = [median(sum(run) - run[3] for run in took[way]) * 1000 for way in ways]
+        print(f"{'all of it, without the second render':40} {whole[0]:9.1f} {whole[1]:9.1f}")
+
+        print(f"\n{'of import app, by package':40} {'bytecode':>9} {'sources':>9}")
+        parts = {way: _parts(tree, {**variables, **more}) for way, (tree, more) in ways.items()}
+        for name in sorted(parts["sources"], key=lambda found: -parts["sources"][found])[:12]:
+            columns = [parts[way].get(name, 0.0) for way in ways]
+            print(f"{name:40} {columns[0]:9.1f} {columns[1]:9.1f}")
+
+        print(
+            f"\n{'dependency, imported alone':40} {'bytecode':>9} {'sources':>9} {'MiB':>6} {'files':>6}"
+        )
+        for module in (
+            "jinja2",
+            "markupsafe",
+            "babel.dates",
+            "chalice.app",
+            "botocore.session",
+            "boto3",
+        ):
+            code = (
+                "import time; start = time.process_time(); "
+                f"import {module}; print((time.process_time() - start) * 1000)"
+            )
+            columns = [
+                median(float(_run(tree, {**variables, **more}, code)) for _ in range(RUNS))
+                for tree, more in ways.values()
+            ]
+            size, files = _size(module.partition(".")[0])
+            print(f"{module:40} {columns[0]:9.1f} {columns[1]:9.1f} {size:6.1f} {files:6}")
+
+        names, most = json.loads(_run(bytecode, variables, COMPILED))
+        print(
+            f"\n20 renders of every type and locale compiled {names} templates, each {most} time(s)."
+        )
+
+
+def _lay_out(tree: Path) -> None:
+    """A folder as Lambda unpacks it; botocore stays where it is, with its bytecode."""
+    tree.mkdir()
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in OURS:
+        source = contenders.ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=ignore)
+        else:
+            shutil.copy(source, tree)
+    for name in PACKAGED:
+        shutil.copytree(_folder(name), tree / name, ignore=ignore)
+
+
+def _batch() -> dict[str, Any]:
+    from benchmarks.worker import batches_of
+
+    return batches_of(1, 0)[0]
+
+
+def _run(tree: Path, variables: dict[str, str], code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tree,
+        env={**variables, "PYTHONPATH": str(tree)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def _parts(tree: Path, variables: dict[str, str]) -> dict[str, float]:
+    """Milliseconds that each top-level package's own modules take, from -X importtime."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import app"],
+        cwd=tree,
+        env={**variables, "PYTHONPATH": str(tree)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = {}
+    for line in done.stderr.splitlines():
+        own, _, name = (part.strip() for part in line.removeprefix("import time:").split("|"))
+        if own.isdigit():
+            top = name.partition(".")[0]
+            if top in sys.stdlib_module_names or top.startswith("_"):
+                top = "standard library"
+            found[top] = found.get(top, 0.0) + int(own) / 1000
+    return found
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _size(package: str) -> tuple[float, int]:
+    """MiB and files of a package as it is installed, without bytecode."""
+    files = [
+        Path(folder, name)
+        for folder, _, names in os.walk(_folder(package))
+        for name in names
+        if not name.endswith(".pyc")
+    ]
+    return sum(file.stat().st_size for file in files) / 2**20, len(files)

@@ -128,8 +128,8 @@ def _destination_faults(
         rules = [r.name for r in routing.rules if destination in r.to]
         if not rules:
             yield f"no rule of stage {example.stage} sends to {destination}"
-        for name in rules:
-            if name not in told:
+        if told.isdisjoint(rules):
+            for name in rules:
                 yield _why_not(name, verdicts, example.stage)
     for name in extra:
         plain = came[name]

@@ -61,6 +61,7 @@ def deploy(built: package.Package, clients: Clients, say: Say = print) -> Stack:
 
 def deploy_infra(stage: str, clients: Clients, say: Say = print) -> Stack:
     """Create or update the stack that holds what a plain `chalice deploy` needs around it."""
+    package.refuse_a_broken_tree()
     body = json.dumps(package.infrastructure(stage, _RESOURCES), separators=(",", ":"))
     return _apply(clients("cloudformation"), f"heraldo-{stage}-infra", say, TemplateBody=body)
 

@@ -30,6 +30,8 @@ import click
 import yaml
 from babel.core import get_global
 
+from cli import check
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 _INFRA: Final = ("infra/resources.yaml", "infra/packaged.yaml")
 _CODE: Final = ("app.py", "chalicelib", "templates")
@@ -71,6 +73,13 @@ def build(stage: str, cache: Path = ROOT / ".heraldo" / "packages") -> Package:
     folder.touch()
     template = json.loads((folder / "sam.json").read_text("utf-8"))
     return Package(stage, template, folder / "deployment.zip")
+
+
+def refuse_a_broken_tree() -> None:
+    """Raise PackageError where a template, a rule or the code is broken: such a tree is not deployed."""
+    if problems := check.problems_now():
+        told = [f"  {problem}" for problem in problems]
+        raise PackageError("\n".join(["This tree is not fit to be deployed:", *told]))
 
 
 def code_entries(root: Path = ROOT) -> dict[str, Path]:
@@ -169,6 +178,7 @@ def _digest() -> str:
 
 
 def _package(stage: str, out: Path) -> None:
+    refuse_a_broken_tree()
     # chalice's own cache misses renamed files.
     shutil.rmtree(ROOT / ".chalice" / "deployments", ignore_errors=True)
     out.mkdir()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -12,8 +9,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import package
-from cli.emulator import ROOT
+from cli import check, package
+from cli.package import ROOT
 
 _LOOK_EVERY: Final = 0.3
 _SHOWN: Final = 3
@@ -79,9 +76,9 @@ class Watch(threading.Thread):
         changed = [name for name in changed if name not in later]
         if not changed:
             return
-        problems = check()
-        if problems:
-            self._say("\n".join(["not reloaded, the last good version stays:", *problems]))
+        if problems := check.problems_now():
+            told = [f"  {problem}" for problem in problems]
+            self._say("\n".join(["not reloaded, the last good version stays:", *told]))
             return
         self._update()
         took = time.monotonic() - started
@@ -94,21 +91,6 @@ class Watch(threading.Thread):
         zipped = package.zipped(entries, level=1)
         for function in self._functions:
             self._lambdas.update_function_code(FunctionName=function, ZipFile=zipped)
-
-
-def check() -> list[str]:
-    """What is wrong with the tree as it is now, by a process that has loaded none of it before."""
-    checked = subprocess.run(
-        [sys.executable, "-m", "cli.check"],
-        cwd=ROOT,
-        env={**os.environ, "HERALDO_STAGE": "local", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if checked.returncode and not checked.stdout:
-        return [f"  {checked.stderr.strip() or 'the check itself failed'}"]
-    return [f"  {line}" for line in checked.stdout.splitlines()]
 
 
 def snapshot() -> Snapshot:

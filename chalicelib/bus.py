@@ -80,8 +80,9 @@ def _take(raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
         return
     [result] = intake.accept([checked])
     if isinstance(result, TransientError):
-        raise result
-    if not isinstance(result, Accepted):
+        # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
+        _dead_letter(raw, envelope, PermanentError("unavailable", str(result)))
+    elif not isinstance(result, Accepted):
         _dead_letter(raw, envelope, result)
 
 

@@ -115,8 +115,8 @@ class Note:
             note = note.parent
         return False
 
-    def _settled(self, fact: tuple[Note, str], own: bool) -> bool:
-        """Whether a fact holds wherever the parent (or, for `own`, this field itself) is there."""
+    def _settled(self, fact: tuple[Note, str]) -> bool:
+        """Whether a fact holds wherever the parent is there."""
         known, what = fact
         if self.parent is None or self.parent.within(known):
             return True
@@ -124,17 +124,17 @@ class Note:
             return False
         note = known
         while not self.parent.within(note):
-            if not (note.required or (own and note is self)) or note.parent is None:
+            if not note.required or note.parent is None:
                 return False
             note = note.parent
         return True
 
-    def _open(self, path: Path, own: bool) -> frozenset[tuple[int, int]]:
-        """The guards of a use that are open, though the parent (or this field itself) is there."""
+    def _open(self, path: Path) -> frozenset[tuple[int, int]]:
+        """The guards of a use that are open, though the parent is there."""
         return frozenset(
             guard.key
             for guard in path
-            if guard.opaque or not all(self._settled(fact, own) for fact in guard.facts)
+            if guard.opaque or not all(self._settled(fact) for fact in guard.facts)
         )
 
     def settle(self) -> bool:
@@ -144,7 +144,7 @@ class Note:
         """
         new = False
         if not self.required:
-            self.required = _certain({self._open(path, own=False) for _, path in self.demands})
+            self.required = _certain({self._open(path) for _, path in self.demands})
             new = self.required
         for note in (*self.children.values(), *([self.item] if self.item else ())):
             new = note.settle() or new
@@ -160,7 +160,11 @@ class Note:
         ]
         demands = {demand for demand, _ in asked}
         kind, numeric_text = kind_of(demands)
-        strict = _certain({self._open(path, own=True) for demand, path in asked if demand != "any"})
+        # Whatever else a use depends on, null is only safe where the field itself was asked first.
+        strict = any(
+            demand != "any" and not any((self, "truthy") in guard.facts for guard in path)
+            for demand, path in asked
+        )
         return Field(
             name=self.name,
             required=self.required,

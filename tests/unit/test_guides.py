@@ -1,0 +1,57 @@
+"""What docs/templates.md and docs/routing.md show is what happens."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from chalicelib import filters
+from chalicelib.patterns import compile_pattern
+from chalicelib.render import Templates
+from chalicelib.routing import load
+from cli import examples
+from cli.target import ROOT
+
+TEMPLATES = (ROOT / "docs" / "templates.md").read_text(encoding="utf-8")
+RULES = (ROOT / "docs" / "routing.md").read_text(encoding="utf-8")
+FILTERS = re.findall(r'^\| `(\{\{ (?:\d|"|\[).*?\}\})` \| (.*?) \| (.*?) ?\|$', TEMPLATES, re.M)
+PATTERNS = re.findall(r"^\| `(pattern\..*?)` \|", RULES, re.M)
+
+
+@pytest.mark.parametrize(("template", "es", "en"), FILTERS, ids=[f[0] for f in FILTERS])
+def test_a_filter_writes_what_the_guide_says(template: str, es: str, en: str) -> None:
+    environment = Templates(ROOT / "templates").environment
+    said = environment.from_string(template.replace("\\|", "|"))
+    event = {"time": "2026-11-30T18:20:00+01:00"}
+    assert said.render(locale="es", event=event) == es
+    if en:
+        assert said.render(locale="en", event=event) == en
+
+
+def test_the_guide_has_every_filter() -> None:
+    shown = " ".join(template for template, _, _ in FILTERS) + "|link"  # shown without a value
+    assert {name for name in filters.FILTERS if f"|{name}" in shown} == {*filters.FILTERS}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_of_the_guide_is_one(pattern: str) -> None:
+    compile_pattern(tomllib.loads(pattern)["pattern"])
+
+
+def test_rules_and_topics_of_the_guide_load() -> None:
+    blocks = [tomllib.loads(b) for b in re.findall(r"^```toml\n(.*?)^```", RULES, re.M | re.S)]
+    assert {key for block in blocks for key in block} == {
+        "rule",
+        "example",
+        "topics",
+        "lanes",
+        "types",
+    }
+    text = [b for b in re.findall(r"^```toml\n(.*?)^```", RULES, re.M | re.S) if "example" not in b]
+    assert load("\n".join(sorted(text, key=lambda b: "[[rule]]" in b)), "prod").rules
+
+
+def test_the_guide_names_where_the_examples_are() -> None:
+    assert examples.EXAMPLES in RULES

@@ -51,6 +51,8 @@ def _encode_form(params: dict[str, Any], **_: Any) -> None:
 
 
 def _quoted(text: str) -> str:
+    if text.isalnum() and text.isascii():
+        return text
     return text.encode().decode("latin-1").translate(_FORM)
 
 

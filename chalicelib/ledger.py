@@ -44,6 +44,8 @@ SAME_CONTENT_SECONDS: Final = 300
 READ_ITEMS: Final = 100
 
 Key = tuple[str, str]  # (id, source)
+# One for all: `json.dumps` with options makes a new encoder for every item.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ def to_item(record: Record, expires: str) -> dict[str, Any]:
     if record.rules:
         item["rules"] = {"S": " ".join(record.rules)}
     if record.sent:
-        item["sent"] = {"S": json.dumps(record.sent, separators=(",", ":"))}
+        item["sent"] = {"S": _ENCODER.encode(record.sent)}
     if record.template:
         item["template"] = {"S": record.template}
     if record.reason:

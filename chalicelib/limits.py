@@ -62,11 +62,10 @@ def subject_problem(subject: str) -> str | None:
 
 def size(subject: str | None, message: str, attributes: Mapping[str, str]) -> int:
     """Bytes that SNS counts for one publication: body, subject, attribute names, types and values."""
-    return (
-        _utf8(message)
-        + (_utf8(subject) if subject else 0)
-        + sum(len(name) + len("String") + _utf8(value) for name, value in attributes.items())
-    )
+    total = _utf8(message) + (_utf8(subject) if subject else 0)
+    for name, value in attributes.items():
+        total += len(name) + len("String") + _utf8(value)
+    return total
 
 
 def _utf8(text: str) -> int:

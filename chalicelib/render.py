@@ -39,6 +39,8 @@ _ONE_LINE: Final = frozenset(("subject", "sms", "push"))
 _SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BODY_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BLANK_LINES: Final = re.compile(r"\n(?:[ \t]*\n){2,}")
+# One for all: `json.dumps` with options makes a new encoder for every message.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class RenderError(PermanentError):
@@ -66,7 +68,7 @@ class Message:
 
     def to_sns(self) -> str:
         """The `Message` of a publication with `MessageStructure=json`."""
-        return json.dumps(self.bodies, ensure_ascii=False, separators=(",", ":"))
+        return _ENCODER.encode(self.bodies)
 
 
 class Templates:

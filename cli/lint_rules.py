@@ -283,11 +283,10 @@ class _Rules:
             if field.path.partition(".")[0] != "data":
                 yield from self._attribute(rule, field)
                 continue
-            there = [t for t in types if self._has(t, field)]
-            if not there:
+            if any(self._in_sample(t, field) for t in types):
+                yield from self._wrong_kind(rule, field, types)
+            elif not any(self._in_templates(t, field) for t in types):
                 yield from self._unknown_field(rule, field, types)
-            else:
-                yield from self._wrong_kind(rule, field, there)
 
     def _attribute(self, rule: Rule, field: Field) -> Iterator[Finding]:
         name = field.path.partition(".")[0]
@@ -300,7 +299,7 @@ class _Rules:
         else:
             what = f"rule {rule.name} asks for {field.path}, an attribute that no sample has"
             near = _OTHER_NAMES.get(name) or nearest(name, known)
-            if near is None and any(self._has(t, _under_data(field)) for t in self.types):
+            if near is None and any(self._in_sample(t, _under_data(field)) for t in self.types):
                 near = f"data.{field.path}"
             remedy = f"did you mean {near}?" if near else "what is in data is at pattern.data.…"
         yield _finding("warning", self._line(rule, field.path), "unknown-field", what, remedy)
@@ -410,14 +409,17 @@ class _Rules:
     def _attributes(self, event_type: str) -> Iterable[str]:
         return self._sample_attributes(event_type)
 
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.templates.environment, self._source)
+
     def _contract(self, event_type: str) -> Data:
         known = self.contracts.get(event_type)
         if known is None:
-            reader = Reader(self.templates.environment, self._source)
             read = {}
             for locale in self.templates.locales(event_type):
                 try:
-                    read[locale] = reader.needs(f"{event_type}/{locale}.j2").data
+                    read[locale] = self._reader.needs(f"{event_type}/{locale}.j2").data
                 except (jinja2.TemplateError, UnicodeDecodeError, RecursionError):
                     continue  # told by the checks on templates
             known = contract.merge(read)[0] if read else Data("")
@@ -430,13 +432,13 @@ class _Rules:
         except OSError:
             raise jinja2.TemplateNotFound(name) from None
 
-    def _has(self, event_type: str, field: Field) -> bool:
-        """Whether events of this type can have the field: by their sample or by their templates."""
-        keys = field.keys
-        if any(True for _ in leaves(self._sample_attributes(event_type), keys)):
-            return True
+    def _in_sample(self, event_type: str, field: Field) -> bool:
+        return any(True for _ in leaves(self._sample_attributes(event_type), field.keys))
+
+    def _in_templates(self, event_type: str, field: Field) -> bool:
+        """Whether the templates read the field, though the sample may leave it out."""
         nodes: list[Data] = [self._contract(event_type)]
-        for key in keys[1:]:
+        for key in field.keys[1:]:
             nodes = [child for node in nodes for child in _children(node) if child.name == key]
         return bool(nodes)
 

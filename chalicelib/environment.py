@@ -185,14 +185,27 @@ _PADS = frozenset({"center", "expandtabs", "ljust", "rjust", "zfill"})
 _REFUSED = frozenset({"encode", "maketrans", "to_bytes", "translate"})
 
 
+def _is_small(value: Any) -> bool:
+    """Whether `value` needs no weighing: nearly everything that a message is made of."""
+    kind = type(value)
+    return len(value) < 256 if kind is str else kind is int and value.bit_length() < 64
+
+
 def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     grows = name in _GROWS_BY_NUMBER
     formats = name == "format"
+    plain = not grows and not formats
     # Filters marked with `pass_context` and the like get that first, then the value.
     value_at = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @wraps(function)
     def bounded(*args: Any, **kwargs: Any) -> Any:
+        if plain and not kwargs and all(map(_is_small, args[value_at:])):
+            _spend(len(args))
+            result = function(*args)
+            if not _is_small(result) and type(result) in (str, list, int):
+                _charge(result)
+            return result
         value = args[value_at] if len(args) > value_at else None
         weight = _charge(value)
         options = (*args[value_at + 1 :], *kwargs.values())

@@ -141,6 +141,8 @@ class Batch:
             if record is not None:
                 item.record = record
                 record.lane = record.lane or self.lane
+                if record.status == ledger.FAILED:  # redriven: it has all its attempts again
+                    record.attempts = 0
                 if record.status in ledger.SETTLED:
                     item.outcome = DONE
                 elif record.status == ledger.PUBLISHING and self._skips(item):
@@ -271,14 +273,14 @@ class Batch:
             item.settle(DONE, ledger.PUBLISHED, self.at)
             return
         codes = " ".join(sorted({result.error for result in failed}))
+        item.record.attempts += 1
         if any(result.unknown for result in failed) and self._skips(item):
             item.settle(DONE, ledger.UNKNOWN, self.at, "outcome-unknown", codes)
         elif not any(result.retry for result in failed):
             item.settle(DEAD, ledger.FAILED, self.at, "sns-refused", codes)
-        elif item.message.receives >= queues.MAX_RECEIVES:
+        elif item.record.attempts >= queues.MAX_ATTEMPTS:
             item.settle(DEAD, ledger.FAILED, self.at, "gave-up", codes)
         else:
-            item.record.attempts += 1
             item.settle(RETRY, ledger.RETRYING, self.at, "retrying", codes)
 
     # -- record, acknowledge ---------------------------------------------------------------------
@@ -334,8 +336,7 @@ class Batch:
         try:
             queues.delete(sqs, url, done)
         finally:
-            failed = {item.message.group: item.message.receives for item in kept if item.tried}
-            self._hand_back(kept, failed)
+            self._hand_back(kept, {i.message.group: i.record.attempts for i in kept if i.tried})
         reasons = " ".join(sorted({i.record.detail for i in kept if i.tried and i.record.detail}))
         text = f"{len(kept)} of {len(self.items)} messages are kept for redelivery"
         raise Redeliver(f"{text}: {reasons}" if reasons else text)
@@ -348,7 +349,7 @@ class Batch:
     def _hand_back(self, kept: Sequence[Item], failed: Mapping[str, int]) -> None:
         """Make messages visible again: a key whose event failed waits, one out of time does not.
 
-        `failed` has, for each key that waits, how often its failed event was received.
+        `failed` has, for each key that waits, how often its event failed.
         """
         url = queues.url(self.place.account, self.queue)
         back = [

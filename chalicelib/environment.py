@@ -44,11 +44,11 @@ MAX_RANGE = 10_000
 """Numbers that one ``range()`` may produce."""
 
 
-class RenderTooLarge(TemplateRuntimeError):  # noqa: N818 - a word of the documentation
+class RenderTooLarge(TemplateRuntimeError):
     """A template would loop too long or make too large a text; the message says which."""
 
 
-class MissingField(UndefinedError):  # noqa: N818 - what it is about, as its base class is named
+class MissingField(UndefinedError):
     """A template needs a value that is not there; `field` is its path as the template writes it."""
 
     def __init__(self, field: str, message: str) -> None:

@@ -65,7 +65,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Problem(HeraldoError):  # noqa: N818 - the word of RFC 9457
+class Problem(HeraldoError):
     """A failure to be answered as problem details (RFC 9457)."""
 
     def __init__(

@@ -54,7 +54,7 @@ class Accepted:
     status: str
 
 
-class Conflict(PermanentError):  # noqa: N818 - the word of the HTTP status it becomes
+class Conflict(PermanentError):
     """The id was taken for an event with other content; `fields` names what differs."""
 
     def __init__(self, fields: Sequence[str]) -> None:

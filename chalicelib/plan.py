@@ -23,7 +23,7 @@ def plan(event: Event, lane: str, composed: Composed, routing: Routing) -> dict[
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()
         ],
-        "warnings": _warnings(event, composed),
+        "warnings": _warnings(composed),
     }
 
 
@@ -65,7 +65,7 @@ def _message(name: str, message: Message, composed: Composed, event: Event) -> d
     return found
 
 
-def _warnings(event: Event, composed: Composed) -> list[str]:
+def _warnings(composed: Composed) -> list[str]:
     found = []
     for name, message in composed.messages.items():
         text = message.bodies.get("sms", message.bodies["default"])

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_ENTRIES: Final = 10
-# A message that fails for the last of these times is dead-lettered with its reason. The queue's own
-# maxReceiveCount lies above it and is there for what no handler survives.
-MAX_RECEIVES: Final = 12
+# An event that fails for the last of these times is dead-lettered with its reason. Its own failures
+# count, not how often it was received: it also comes and goes with the failing event it waits behind.
+# The queue's own maxReceiveCount lies above it and is there for what no handler survives.
+MAX_ATTEMPTS: Final = 12
 LONGEST_WAIT: Final = 900
 
 
@@ -67,9 +68,9 @@ def url(account: str, name: str) -> str:
     return f"{aws.sqs().meta.endpoint_url}/{account}/{name}"
 
 
-def wait_seconds(receives: int) -> int:
+def wait_seconds(failures: int) -> int:
     """How long a message stays away after its n-th failure: 1, 2, 4 … seconds, 15 minutes at most."""
-    return int(min(2 ** (receives - 1), LONGEST_WAIT))
+    return int(min(2 ** max(0, failures - 1), LONGEST_WAIT))
 
 
 def delete(sqs: SQSClient, queue_url: str, messages: Sequence[Received]) -> None:

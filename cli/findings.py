@@ -17,9 +17,9 @@ from typing import Any, Final, Literal
 import jinja2
 from jinja2 import nodes
 
-from chalicelib import contract, event, limits, routing
+from chalicelib import contract, event, limits
 from chalicelib.contract import Field, Needs, Reader, nearest
-from chalicelib.errors import FieldError, InvalidEvent, PermanentError
+from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.event import Event
 from chalicelib.filters import FILTERS
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
@@ -595,46 +595,9 @@ class _Lint:
     # -- routing -----------------------------------------------------------------------------------
 
     def _routing(self) -> None:
-        name = "chalicelib/routing.toml"
-        path = self.root / name
-        if not path.is_file():
-            return
-        try:
-            rules = routing.load(path.read_text(encoding="utf-8"), "prod")
-        except routing.RoutingError as error:
-            for problem in error.problems:
-                about = f"rule {problem.rule}: " if problem.rule else ""
-                self.error(
-                    name, problem.line, "routing", f"{about}{problem.problem}", "mend the line"
-                )
-            return
-        used: set[str] = set()
-        for event_type, sample in self.samples.items():
-            try:
-                rules.lane(event_type)
-            except PermanentError:
-                self.error(
-                    name, 0, "no-lane", f"no lane takes {event_type}", "add it to one in [lanes]"
-                )
-            wanted = {
-                verdict.rule.name
-                for verdict in rules.explain(sample)
-                if verdict.matched or (verdict.mismatch and verdict.mismatch.field != "type")
-            }
-            used |= wanted
-            if not wanted:
-                self.warning(
-                    name, 0, "no-rule", f"no rule sends {event_type} anywhere",
-                    "add a [[rule]], or remove the templates",
-                )  # fmt: skip
-        if self.samples and not self._broken:
-            for rule in rules.rules:
-                if rule.name not in used:
-                    self.warning(
-                        name, rule.line, "dead-rule",
-                        f"rule {rule.name} matches no event type that there is",
-                        "mend its pattern, or remove it",
-                    )  # fmt: skip
+        from cli.lint_rules import lint_routing  # which takes Finding from here
+
+        self.found.update(dict.fromkeys(lint_routing(self.root)))
 
 
 def _parts(count: int) -> str:

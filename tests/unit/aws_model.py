@@ -24,7 +24,7 @@ LANE = "orders"
 QUEUE = f"heraldo-local-{LANE}.fifo"
 LEDGER = "heraldo-local-ledger"
 VISIBILITY = 180.0
-MAX_RECEIVES = 15
+MAX_RECEIVES = 30
 INVOCATION = 30.0
 LATENCY = 0.02
 

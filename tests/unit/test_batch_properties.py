@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import aws, dispatch, ledger
+from chalicelib import aws, dispatch, ledger, queues
 from chalicelib.errors import TransientError
 from chalicelib.render import Templates
 from chalicelib.routing import load
@@ -22,6 +22,7 @@ from tests.factories import ACCOUNT, REGION
 from tests.unit.aws_model import (
     FAULTS,
     LANE,
+    MAX_RECEIVES,
     Acceptance,
     Cloud,
     Fault,
@@ -188,7 +189,9 @@ class Story:
                 if letter.attributes:
                     assert letter.attributes["reason"] == kind.reason or not kind.reason
                 else:
-                    assert letter.receives >= 15, "in the dead-letter queue without a reason"
+                    assert letter.receives >= MAX_RECEIVES, (
+                        "in the dead-letter queue without a reason"
+                    )
             assert status in (ledger.FAILED, ledger.PUBLISHED, ledger.UNKNOWN) or unwritten
             return
         assert kind.status != ledger.FAILED, "should be dead-lettered"
@@ -367,3 +370,13 @@ def test_a_wave_that_cannot_be_recorded_in_time_is_not_begun(
     story = told(lane, ["order.one"] * 6, PublishBatch=[Fault("slow", seconds=4.0)] * 6)
     assert texts(story) == [f"e{n:02}" for n in range(6)]
     assert not any(invocation.killed for invocation in story.cloud.invocations)
+
+
+def test_an_event_that_waited_behind_a_failing_one_still_has_all_its_own_attempts(
+    lane: Callable[[Cloud], None],
+) -> None:
+    # The first is given up after twelve throttled calls; the second is throttled once after that.
+    throttled = [Fault("throttled-400")] * (queues.MAX_ATTEMPTS + 1)
+    story = told(lane, ["order.one", "order.one"], PublishBatch=throttled)
+    assert texts(story) == ["e01"]
+    assert [json.loads(letter.body)["id"] for letter in story.cloud.dead] == ["e00"]

@@ -47,7 +47,7 @@ alerts = {}
 [[rule]]
 name = "customers"
 pattern.type = [{ prefix = "order." }]
-to = ["topic:users"]
+to = ["topic:users", "topic:company", "topic:alerts"]
 """
 
 Tree = dict[str, str | bytes | None]
@@ -308,7 +308,7 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "a rule that matches nothing": (
         rules("[[rule]]", '[[rule]]\nname = "old"\npattern.type = ["x.y"]\nto = ["topic:alerts"]\n'
               "[[rule]]"),
-        "warning", "dead-rule", ROUTES, 13, "old"),
+        "warning", "dead-rule", ROUTES, 15, "old"),
 }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def test_a_module_is_packaged_with_bytecode_that_loads_whatever_its_time(tmp_pat
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with pytest.raises(ValueError, match="^$") as failure:
+    with pytest.raises(ValueError, match=r"^$") as failure:
         module.where()
     assert failure.traceback[-1].path == tmp_path / "deep" / "er.py"
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from chalicelib import catalog, cloudevents, http, intake, keys, ledger, openapi
 from chalicelib.errors import FieldError, InvalidEvent, TransientError
-from chalicelib.event import MAX_ID
+from chalicelib.event import is_id
 from chalicelib.http import Answer, Problem, Request
 from chalicelib.intake import Accepted, Checked, Conflict
 from chalicelib.keys import Key
@@ -77,19 +77,15 @@ def get_event(request: Request, event_id: str) -> Answer:
 def _find(event_id: str) -> list[Record]:
     """The events of an id as it stands in the path, or as it is meant where it is percent-encoded.
 
-    API Gateway hands some characters of a path on as they were sent, and an id may itself have a
-    percent sign in it; so what was sent is looked for first.
+    A gateway hands a path on as it was sent or decoded, an id with a slash only gets through some of
+    them encoded twice, and an id may itself have a percent sign; so what came is looked for first.
     """
-    meant = unquote(event_id)
-    for candidate in dict.fromkeys((event_id, meant)):
-        if (
-            not 0 < len(candidate) <= MAX_ID
-            or candidate.encode(errors="ignore").decode() != candidate
-        ):
-            continue
-        found = ledger.find(candidate)
-        if found:
-            return found
+    once = unquote(event_id)
+    for candidate in dict.fromkeys((event_id, once, unquote(once))):
+        if is_id(candidate):
+            found = ledger.find(candidate)
+            if found:
+                return found
     return []
 
 
@@ -175,7 +171,7 @@ def _refusal(result: Conflict | TransientError) -> Problem:
 def _rejected(raw: Any, problem: Problem) -> dict[str, Any]:
     """The result of one event of a batch that was not taken; only a well-formed id is repeated."""
     given = raw.get("id") if isinstance(raw, dict) else None
-    event_id = given if isinstance(given, str) and given and len(given) <= MAX_ID else None
+    event_id = given if is_id(given) else None
     status = "unavailable" if problem.status >= 500 else "rejected"
     return {"id": event_id, "status": status, "problem": problem.body()}
 

@@ -209,6 +209,16 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
     )
 
 
+def is_id(value: object) -> bool:
+    """Whether this can be an event's id, and so may be repeated in an answer."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_ID
+        and _LINE.match(value) is not None
+        and value.encode(errors="ignore").decode() == value  # half a surrogate pair is no character
+    )
+
+
 def _string(
     raw: Mapping[str, Any], name: str, longest: int, errors: list[FieldError]
 ) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from chalicelib import event, limits
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.event import Event
 
+_ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _READY_MADE: Final = frozenset(("sns_topic", "subject", "message"))
 
 
@@ -34,6 +36,8 @@ def decode(body: str, *, default_id: str, default_source: str) -> Event | ReadyM
         raw: Any = json.loads(body)
     except (ValueError, RecursionError):
         raise PermanentError("not-json", "the message is not JSON") from None
+    if _ESCAPED_SURROGATE.search(body) and _has_half_a_character(raw):
+        raise PermanentError("not-text", "the message has half a surrogate pair in it")
     if isinstance(raw, dict) and "sns_topic" in raw:
         return _ready_made(raw)
     if not isinstance(raw, dict) or "type" not in raw:
@@ -42,6 +46,15 @@ def decode(body: str, *, default_id: str, default_source: str) -> Event | ReadyM
             "the message is neither an event (type, data) nor ready-made (sns_topic, message)",
         )
     return event.parse(raw, default_id=default_id, default_source=default_source)
+
+
+def _has_half_a_character(raw: Any) -> bool:
+    """Whether a JSON escape stands for half a pair: no text, and nothing that SNS could be sent."""
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _ready_made(raw: dict[str, Any]) -> ReadyMade:

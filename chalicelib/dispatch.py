@@ -114,8 +114,8 @@ class Batch:
         source = message.carried("event_source") or f"queue:{self.lane}"
         try:
             content = decode(message.body, default_id=event_id, default_source=source)
-        except PermanentError as error:
-            return Item(message, None, self._new_record(event_id, source, ""), error)
+        except Exception as error:
+            return Item(message, None, self._new_record(event_id, source, ""), _permanent(error))
         if isinstance(content, Event):
             record = self._new_record(content.id, content.source, content.type)
         else:
@@ -206,8 +206,9 @@ class Batch:
                 item.publications = {"topic": self._ready_made(item.content)}
             elif isinstance(item.content, Event):
                 self._compose_event(item, item.content)
-        except PermanentError as error:
-            item.settle(DEAD, ledger.FAILED, self.at, error.reason, str(error))
+        except Exception as error:
+            found = _permanent(error)
+            item.settle(DEAD, ledger.FAILED, self.at, found.reason, str(found))
 
     def _ready_made(self, content: ReadyMade) -> Publication:
         if content.sns_topic not in self.topics:
@@ -362,6 +363,17 @@ class Batch:
     def _seconds(self) -> float:
         """What is left of this invocation for writing to the ledger, with a second to spare."""
         return self.remaining() / 1000 - 1
+
+
+def _permanent(error: Exception) -> PermanentError:
+    """What an event is dead-lettered for: its own fault, or one of ours that it brought to light.
+
+    Ours must not take the rest of the batch with it; its place is logged, the event can be redriven.
+    """
+    if isinstance(error, PermanentError):
+        return error
+    log.error("unexpected", **log.origin(error))
+    return PermanentError("unexpected", f"Heraldo stumbled over it ({type(error).__name__})")
 
 
 _CRASHED: Final = "the worker ended between asking SNS and recording its answer"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from chalicelib.dispatch import Redeliver, dispatch
+from chalicelib.render import Templates
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 
@@ -159,3 +161,33 @@ def test_an_event_that_no_rule_wants_is_suppressed_for_a_recorded_reason(stage: 
     run(stage, "alerts")
     found = stage.ledger("u")
     assert (found["status"], found["detail"]) == ("suppressed", "no rule matches")
+
+
+def test_a_mistake_of_ours_takes_nobody_else_with_it(
+    stage: Stage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken_filter(value: object) -> str:
+        raise RuntimeError(f"a programmer's mistake, with {value} in its message")
+
+    good = "{% block subject %}S{% endblock %}{% block body %}B{% endblock %}"
+    for name, text in (("order.shipped", good), ("order.placed", good + "{{ name|broken }}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "es.j2").write_text(text, encoding="utf-8")
+    own = Templates(tmp_path)
+    own.environment.filters["broken"] = broken_filter
+    monkeypatch.setattr("chalicelib.dispatch.templates", lambda: own)
+
+    bad = {"type": "order.placed", "id": "bad", "source": "/s", "data": {"name": "secreto"}}
+    stage.send(bad, group="a", dedup="bad")
+    stage.send(shipped(1), group="b", dedup="good")
+    run(stage)
+    [letter] = stage.dead()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "unexpected"
+    assert len(stage.delivered("users")) == 1
+    assert stage.waiting() == 0
+    logged = capsys.readouterr().err
+    assert "test_dispatch.py" in logged  # where it went wrong
+    assert "secreto" not in logged

@@ -29,6 +29,11 @@ def test_a_ready_made_message_is_kept_to_the_letter() -> None:
     )
 
 
+def test_an_emoji_written_as_escapes_is_an_emoji() -> None:
+    body = f'{{"sns_topic": "{TOPIC}", "message": "\\ud83d\\udce6"}}'
+    assert read(body) == ReadyMade(TOPIC, None, "📦")
+
+
 def test_a_ready_made_message_needs_no_subject() -> None:
     assert read({"sns_topic": TOPIC, "message": "x"}) == ReadyMade(TOPIC, None, "x")
 
@@ -51,6 +56,8 @@ def test_a_ready_made_message_needs_no_subject() -> None:
         ({"sns_topic": TOPIC, "message": "x", "subject": "s" * 100}, "invalid-message", "99"),
         ({"sns_topic": TOPIC, "message": "x", "extra": 1}, "invalid-message", "extra"),
         ({"sns_topic": TOPIC, "message": "x" * 300_000}, "too-large", "256 KiB"),
+        ({"sns_topic": TOPIC, "message": "\ud800"}, "not-text", "surrogate"),
+        ({"type": "order.shipped", "data": {"name": "a\udfffb"}}, "not-text", "surrogate"),
     ],
 )
 def test_what_is_neither_form_is_refused_with_the_reason(

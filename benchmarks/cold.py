@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from benchmarks import contenders
 from benchmarks.noop_aws import NoopAws
 

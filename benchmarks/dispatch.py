@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from benchmarks import environment
 
 ROUNDS: Final = 11

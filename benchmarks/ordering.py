@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from benchmarks import environment
 
 KEYS: Final = (1, 2, 5, 10, 50)

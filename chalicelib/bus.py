@@ -7,11 +7,15 @@ its reason, where `./heraldo dead-letters` shows it.
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from chalicelib import aws, intake, log, names, queues
 from chalicelib.errors import PermanentError, TransientError
+from chalicelib.event import MAX_ID, MAX_SOURCE
 from chalicelib.intake import Accepted
 from chalicelib.queues import DeadLetter, Received
 from chalicelib.routing import routing
@@ -20,6 +24,11 @@ DETAIL_TYPE: Final = "Heraldo Event"
 ALARM: Final = "aws.alarm"
 # Where an event is dead-lettered whose type, and so whose lane, cannot be told.
 _LANE_OF_LAST_RESORT: Final = "alerts"
+# Seconds between tries where the ledger or the queue is out of reach, before it is dead-lettered.
+_PAUSES: Final = (0.5, 2.0)
+# Characters that SQS does not take, which JSON can carry as escapes:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def take_event(envelope: Mapping[str, Any]) -> None:
@@ -33,9 +42,15 @@ def take_event(envelope: Mapping[str, Any]) -> None:
     """
     detail = envelope.get("detail")
     raw: dict[str, Any] = dict(detail) if isinstance(detail, Mapping) else {}
-    raw.setdefault("id", envelope["id"])
-    raw.setdefault("source", f"eventbridge:{envelope.get('source', '')}"[:256])
+    for name, default in (("id", envelope["id"]), ("source", _source(envelope))):
+        if raw.get(name) is None:
+            raw[name] = default
     _take(raw, envelope)
+
+
+def _source(envelope: Mapping[str, Any]) -> str:
+    """Who put it on the bus, as the URI that a CloudEvents source is."""
+    return f"eventbridge:{quote(str(envelope.get('source', '')), safe='/:.@')}"[:MAX_SOURCE]
 
 
 def take_alarm(envelope: Mapping[str, Any]) -> None:
@@ -78,7 +93,11 @@ def _take(raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
     except PermanentError as error:
         _dead_letter(raw, envelope, error)
         return
-    [result] = intake.accept([checked])
+    for pause in (*_PAUSES, None):
+        [result] = intake.accept([checked])
+        if pause is None or not isinstance(result, TransientError):
+            break
+        time.sleep(pause)
     if isinstance(result, TransientError):
         # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
         _dead_letter(raw, envelope, PermanentError("unavailable", str(result)))
@@ -87,32 +106,36 @@ def _take(raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
 
 
 def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: PermanentError) -> None:
-    event_type = raw.get("type")
-    event_type = event_type if isinstance(event_type, str) else ""
+    event_type = _text(raw.get("type"))
     try:
         lane = routing().lane(event_type)
     except PermanentError:
         lane = _LANE_OF_LAST_RESORT
+    body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
     # Its ordering key, as far as it can be read: a redrive keeps what the event asked for.
-    names_of_keys = ("partitionkey", "recipient", "subject", "type")
-    keys = (v for name in names_of_keys if isinstance(v := raw.get(name), str) and v)
+    keys = (_text(raw.get(name)) for name in ("partitionkey", "recipient", "subject", "type"))
     message = Received(
         message_id=envelope["id"],
         receipt_handle="",
-        body=json.dumps(raw, ensure_ascii=False, separators=(",", ":")),
-        group=intake.group_id(next(keys, envelope["id"])),
+        body=_REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
+        group=intake.group_id(next(filter(None, keys), envelope["id"])),
         receives=1,
         attributes={},
     )
     letter = DeadLetter(
         message,
         error.reason,
-        str(error),
-        str(raw["id"])[:256],
-        str(raw["source"])[:256],
-        event_type,
+        _text(str(error)),
+        _text(raw["id"])[:MAX_ID],
+        _text(raw["source"])[:MAX_SOURCE],
+        event_type[:MAX_ID],
     )
     url = intake.queue_url(names.dead_queue(names.stage(), lane))
     if not queues.dead_letter(aws.sqs(), url, [letter]):
         raise TransientError("the dead letter was not queued")
     log.warning("dead-lettered", lane=lane, event=envelope["id"], reason=error.reason)
+
+
+def _text(value: object) -> str:
+    """A text as SQS takes it in an attribute; nothing for what is no text."""
+    return _REFUSED.sub("?", value) if isinstance(value, str) else ""

@@ -43,10 +43,10 @@ def policy(stage: str, function: str) -> dict[str, Any]:
 
 
 def config(current: dict[str, Any]) -> dict[str, Any]:
-    """`.chalice/config.json` with its stages written anew; the rest of it is kept."""
+    """`.chalice/config.json` with its stages written anew; the rest is kept, and so are settings."""
     stages = {
         stage: {
-            "environment_variables": {"HERALDO_STAGE": stage},
+            "environment_variables": {**_settings(current, stage), "HERALDO_STAGE": stage},
             "lambda_functions": {
                 function: {"iam_policy_file": f"policies/{stage}/{function}.json"}
                 for function in FUNCTIONS
@@ -55,6 +55,14 @@ def config(current: dict[str, Any]) -> dict[str, Any]:
         for stage in STAGES
     }
     return {**current, "stages": stages}
+
+
+def _settings(current: dict[str, Any], stage: str) -> dict[str, str]:
+    """What somebody set for a stage by hand, such as HERALDO_AUTH."""
+    found: dict[str, str] = (
+        current.get("stages", {}).get(stage, {}).get("environment_variables", {})
+    )
+    return found
 
 
 def files(root: Path = _ROOT) -> dict[Path, str]:

@@ -1,0 +1,139 @@
+"""HERALDO_AUTH=iam: callers sign their requests, and no key is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from cli import local, package
+from cli.emulator import CREDENTIALS, REGION, Emulator
+from tests.factories import sample
+
+ROOT_USER = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+
+
+@pytest.fixture
+def signed_package(tree: Path, tmp_path: Path) -> package.Package:
+    """The package of a stage whose configuration says that callers sign."""
+    file = tree / ".chalice" / "config.json"
+    config = json.loads(file.read_text("utf-8"))
+    config["stages"]["local"]["environment_variables"]["HERALDO_AUTH"] = "iam"
+    file.write_text(json.dumps(config), "utf-8")
+    out = tmp_path / "package"
+    subprocess.run(
+        [sys.executable, "-m", "cli.package", "--stage", "local", "--out", str(out)],
+        cwd=tree,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        check=True,
+        capture_output=True,
+    )
+    template = json.loads((out / "sam.json").read_text("utf-8"))
+    return package.Package("local", template, out / "deployment.zip")
+
+
+@pytest.fixture
+def running(
+    signed_package: package.Package, emulator: Emulator
+) -> Iterator[tuple[Emulator, local.Local]]:
+    facts, _ = local.set_up(emulator, signed_package)
+    yield emulator, facts
+
+
+def call(
+    facts: local.Local,
+    method: str,
+    path: str,
+    body: Any = None,
+    credentials: Credentials | None = None,
+    **headers: str,
+) -> tuple[int, dict[str, Any]]:
+    data = b"" if body is None else json.dumps(body).encode()
+    request = AWSRequest(method, facts["api_url"] + path, headers, data)
+    if data:
+        request.headers["Content-Type"] = "application/json"
+    if credentials:
+        SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+    sent = urllib.request.Request(
+        request.url, data or None, dict(request.headers.items()), method=method
+    )
+    try:
+        with urllib.request.urlopen(sent, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, json.load(refusal)
+
+
+def test_the_keyed_addresses_ask_for_a_signature_and_the_others_do_not(
+    signed_package: package.Package,
+) -> None:
+    body = signed_package.template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    [(scheme, definition)] = body["securityDefinitions"].items()
+    assert definition["x-amazon-apigateway-authtype"] == "awsSigv4"
+    signed = {
+        (path, method)
+        for path, methods in body["paths"].items()
+        for method, operation in methods.items()
+        if {scheme: []} in operation.get("security", [])
+    }
+    assert signed == {
+        ("/events", "post"),
+        ("/events/batch", "post"),
+        ("/events/{event_id}", "get"),
+        ("/events/{event_id}", "head"),
+        ("/event-types", "get"),
+        ("/event-types", "head"),
+    }
+
+
+def test_a_signature_is_needed_and_enough(running: tuple[Emulator, local.Local]) -> None:
+    _, facts = running
+    event = {**sample("order.shipped"), "id": "signed"}
+    del event["source"]
+    key = f"Bearer {facts['api_key']}"
+
+    assert call(facts, "GET", "/health")[0] == 200
+    assert call(facts, "POST", "/events", event)[0] in (401, 403)
+    assert call(facts, "POST", "/events", event, Authorization=key)[0] in (401, 403)
+    assert call(facts, "POST", "/events", event, ROOT_USER)[0] == 202
+    status, life = call(facts, "GET", "/events/signed", credentials=ROOT_USER)
+    assert (status, life["source"]) == (200, "root")
+
+
+def test_what_a_caller_may_do_is_said_by_its_iam_policy(
+    running: tuple[Emulator, local.Local],
+) -> None:
+    emulator, facts = running
+    iam = emulator.client("iam")
+    iam.create_user(UserName="warehouse")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "execute-api:Invoke",
+            "Resource": "arn:aws:execute-api:*:*:*/api/POST/events",
+        },
+    }
+    iam.put_user_policy(UserName="warehouse", PolicyName="send", PolicyDocument=json.dumps(policy))
+    made = iam.create_access_key(UserName="warehouse")["AccessKey"]
+    warehouse = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+    event = {**sample("order.shipped"), "id": "from-the-warehouse"}
+    del event["source"]
+    forged = Credentials(warehouse.access_key, "another secret")
+
+    assert call(facts, "POST", "/events", event, forged)[0] == 403
+    assert call(facts, "POST", "/events", event, warehouse)[0] == 202
+    assert call(facts, "GET", "/event-types", credentials=warehouse)[0] == 403
+    life = call(facts, "GET", "/events/from-the-warehouse", credentials=ROOT_USER)[1]
+    assert life["source"] == "warehouse"

@@ -115,7 +115,7 @@ def _api(stage: str) -> list[dict[str, Any]]:
 def _bus(stage: str) -> list[dict[str, Any]]:
     # Nobody waits for an answer there, so what cannot be accepted is dead-lettered.
     dead = [_queue(names.dead_queue(stage, lane)) for lane in names.LANES]
-    return [*_intake(stage), _allow([_SEND], *dead)]
+    return [*_intake(stage), _allow([_SEND, "sqs:GetQueueUrl"], *dead)]
 
 
 def _lane(stage: str, lane: str) -> list[dict[str, Any]]:

@@ -182,7 +182,9 @@ def test_a_batch_has_a_result_per_event_and_a_bad_one_blocks_no_good_one(
     assert len(queued(stage, "alerts")) == 1
 
 
-def test_a_batch_takes_a_claim_for_a_hundred_events_and_a_send_for_ten(door: Client, stage: Stage) -> None:
+def test_a_batch_takes_a_claim_for_a_hundred_events_and_a_send_for_ten(
+    door: Client, stage: Stage
+) -> None:
     stage.calls.clear()
     answer = post(door, [shipped(n) for n in range(150)], path="/events/batch")
     assert {r["status"] for r in answer.json_body} == {"accepted"}

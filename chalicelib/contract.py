@@ -167,7 +167,8 @@ def _check_children(
         below = f"{path}.{name}" if path else name
         if name not in data:
             if child.required:
-                found.append((below, "is missing"))
+                inside = ", ".join(n for n, c in child.children.items() if c.required)
+                found.append((below, f"is missing: {inside}" if inside else "is missing"))
         else:
             _check(child, data[name], below, found)
 

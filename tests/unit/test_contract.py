@@ -253,7 +253,7 @@ def test_macros_and_files_that_call_themselves_end() -> None:
 @pytest.mark.parametrize(
     ("source", "data", "problems"),
     [
-        ("{{ a.b }}", {}, [("a", "is missing")]),
+        ("{{ a.b }}", {}, [("a", "is missing: b")]),
         ("{{ a.b }}{{ a.c }}", {"a": {}}, [("a.b", "is missing"), ("a.c", "is missing")]),
         ("{{ a.b }}", {"a": "x"}, [("a", "must be an object, not a text")]),
         ("{{ a }}", {"a": None}, [("a", "is null")]),

@@ -104,6 +104,7 @@ def test_a_signature_is_needed_and_enough(running: tuple[Emulator, local.Local])
     key = f"Bearer {facts['api_key']}"
 
     assert call(facts, "GET", "/health")[0] == 200
+    assert call(facts, "GET", "/openapi.json")[1]["security"] == [{"signature": []}]
     assert call(facts, "POST", "/events", event)[0] in (401, 403)
     assert call(facts, "POST", "/events", event, Authorization=key)[0] in (401, 403)
     assert call(facts, "POST", "/events", event, ROOT_USER)[0] == 202

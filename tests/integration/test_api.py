@@ -192,6 +192,26 @@ def test_a_batch_takes_a_claim_for_a_hundred_events_and_a_send_for_ten(
     assert stage.calls.count("SendMessageBatch") == 15
 
 
+def test_where_one_lane_is_out_of_reach_the_others_events_are_taken(
+    door: Client, stage: Stage
+) -> None:
+    queue = stage.queue_url("heraldo-local-orders.fifo")
+    stage.sqs.delete_queue(QueueUrl=queue)
+    batch = [shipped(1), {**sample("critical.alert"), "id": "alert"}, shipped(2)]
+    answer = post(door, batch, path="/events/batch")
+    assert [(r["id"], r["status"]) for r in answer.json_body] == [
+        ("e-1", "unavailable"),
+        ("alert", "accepted"),
+        ("e-2", "unavailable"),
+    ]
+    assert answer.json_body[0]["problem"]["status"] == 503
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    stage.sqs.create_queue(QueueName="heraldo-local-orders.fifo", Attributes=attributes)
+    again = post(door, batch, path="/events/batch")
+    assert {r["status"] for r in again.json_body} == {"duplicate"}
+    assert len(queued(stage)) == 2
+
+
 def test_a_single_event_takes_two_calls(door: Client, stage: Stage) -> None:
     post(door, shipped(1))
     stage.calls.clear()

@@ -15,7 +15,7 @@ run: ## Bring up everything on this machine: local AWS, the app, an inbox (HERAL
 .PHONY: test
 test: ## Run every test
 	@cli/setup.sh tools dev aws
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n 2 --dist loadfile
 
 .PHONY: chaos
 chaos: ## Break everything around a lane and count what arrives (EVENTS=10000, SEED)

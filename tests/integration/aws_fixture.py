@@ -28,6 +28,9 @@ class Stage:
     dynamodb: Any
     calls: list[str] = field(default_factory=list)
 
+    def record(self, model: Any, **_: Any) -> None:
+        self.calls.append(model.name)
+
     def queue_url(self, name: str) -> str:
         return str(self.sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
@@ -111,10 +114,17 @@ class Stage:
 
 
 def forget() -> None:
-    """Drop what a worker keeps for its life, as a cold start does."""
-    for cached in (aws._client, aws._session, routing, templates, intake.queue_url):
+    """Drop what a worker has learnt of its stage. Its clients stay: they take long to make."""
+    for cached in (routing, templates, intake.queue_url):
         cached.cache_clear()  # type: ignore[attr-defined]
     keys._cache.clear()
+
+
+@functools.cache
+def client(service: str) -> Any:
+    return boto3.client(
+        service, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
 
 
 def stage(monkeypatch: Any) -> Iterator[Stage]:
@@ -128,13 +138,13 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     forget()
     with mock_aws():
-        client = functools.partial(boto3.client, region_name=REGION)
         found = Stage(client("sqs"), client("sns"), client("dynamodb"))
         _build(found)
-        aws._session().register(
-            "before-call", lambda model, **_: found.calls.append(model.name), unique_id="calls"
-        )
+        for own in (aws.sqs(), aws.sns(), aws.dynamodb()):
+            own.meta.events.register("before-call", found.record, unique_id="calls")
         yield found
+        for own in (aws.sqs(), aws.sns(), aws.dynamodb()):
+            own.meta.events.unregister("before-call", unique_id="calls")
     forget()
 
 

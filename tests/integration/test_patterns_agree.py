@@ -12,6 +12,7 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,13 @@ def takes_true_for_one(pattern: Any, event: Any) -> bool:
 
 
 def paths(pattern: Any, path: str = "") -> Iterator[str]:
-    """The paths a pattern names, once for a whole $or and once for what is beside it."""
+    """The paths a pattern names: for a $or as often as the branch that names them most."""
     for name, value in pattern.items():
         if name == "$or":
-            yield from {p for branch in value for p in paths(branch, path)}
+            most: Counter[str] = Counter()
+            for branch in value:
+                most |= Counter(paths(branch, path))
+            yield from most.elements()
         elif isinstance(value, dict):
             yield from paths(value, f"{path}{name}.")
         else:

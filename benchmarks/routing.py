@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from moto.events.models import EventPattern
 
 from chalicelib.patterns import compile_pattern
-from chalicelib.rule_index import RuleIndex
+from chalicelib.patterns.rule_index import RuleIndex
 
 TYPES = [
     "order.placed",

@@ -14,7 +14,7 @@ from chalicelib import names
 from chalicelib.errors import HeraldoError, PermanentError
 from chalicelib.event import Event
 from chalicelib.patterns import Mismatch, Pattern, PatternError, compile_pattern
-from chalicelib.rule_index import RuleIndex
+from chalicelib.patterns.rule_index import RuleIndex
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")

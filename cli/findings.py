@@ -10,7 +10,6 @@ import gc
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,6 +22,8 @@ from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.event import Event
 from chalicelib.filters import FILTERS
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
+from cli.finding import Finding
+from cli.lint_rules import lint_routing
 from cli.syntax import explain_syntax_error
 from cli.unknown import defined_names, every_node, unknown_names
 
@@ -33,23 +34,6 @@ _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 # Values that are not free text: dates, links, amounts, codes. Longer ones would not be plausible.
 _FIXED: Final = re.compile(r"\d{4}-\d\d-\d\d|https?://|-?[\d.,]+\Z|[A-Z]{3}\Z|[a-z]+(\.[a-z]+)+\Z")
 _MAX_SMS_PARTS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong. An error keeps a message from going out as it should.
-
-    `file` is relative to the tree; `line` and `column` count from 1, and are 0 and None where the
-    finding is about the file as a whole.
-    """
-
-    severity: Literal["error", "warning"]
-    file: str
-    line: int
-    column: int | None
-    code: str
-    message: str
-    remedy: str
 
 
 def lint(root: Path) -> list[Finding]:
@@ -595,8 +579,6 @@ class _Lint:
     # -- routing -----------------------------------------------------------------------------------
 
     def _routing(self) -> None:
-        from cli.lint_rules import lint_routing  # which takes Finding from here
-
         self.found.update(dict.fromkeys(lint_routing(self.root)))
 
 

@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from cli.findings import Finding, lint
+from cli.finding import Finding
+from cli.findings import lint
 
 __all__ = ["Finding", "command", "lint"]
 

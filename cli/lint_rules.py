@@ -12,18 +12,18 @@ from typing import Any, Final, Literal
 
 import jinja2
 
-from chalicelib import conditions, contract
+from chalicelib import contract
 from chalicelib import event as events
-from chalicelib.conditions import Condition
 from chalicelib.contract import Field as Data
 from chalicelib.contract import Reader, nearest
 from chalicelib.errors import InvalidEvent, PermanentError
 from chalicelib.event import Event
-from chalicelib.fields import Field, leaves
 from chalicelib.patterns import Alternative
+from chalicelib.patterns.conditions import Condition, parse
+from chalicelib.patterns.fields import Field, leaves
 from chalicelib.render import Templates
 from chalicelib.routing import Lines, Routing, RoutingError, Rule, load
-from cli.findings import Finding
+from cli.finding import Finding
 
 FILE: Final = "chalicelib/routing.toml"
 _ATTRIBUTES: Final = tuple(
@@ -267,7 +267,7 @@ class _Rules:
         found: dict[str, Any] = {}
         for rule in self.raw.get("rule", []):
             for path, entry in _entries(rule.get("pattern", {}), ""):
-                found[conditions.parse(path, entry).text] = entry
+                found[parse(path, entry).text] = entry
         return found
 
     # -- what a rule asks of the data --------------------------------------------------------------
@@ -351,8 +351,8 @@ class _Rules:
         for rule in self.routing.rules:
             raw = self.raw["rule"][self.positions[rule.name]].get("pattern", {})
             for path, outside, inside in _twice(raw):
-                ranges = " and ".join(conditions.parse(path, entry).text for entry in outside)
-                within = " or ".join(conditions.parse(path, entry).text for entry in inside)
+                ranges = " and ".join(parse(path, entry).text for entry in outside)
+                within = " or ".join(parse(path, entry).text for entry in inside)
                 yield _finding(
                     "warning", self._line(rule, path), "replaced-condition",
                     f"rule {rule.name} asks {path} for {ranges}, which counts for nothing where"

@@ -25,8 +25,8 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from moto.events.models import EventPattern
 
-from chalicelib.conditions import address, comparable
 from chalicelib.patterns import compile_pattern
+from chalicelib.patterns.conditions import address, comparable
 from tests.event_patterns import EVENTS, PATTERNS, PLAIN_EVENTS
 from tests.unit import test_patterns
 

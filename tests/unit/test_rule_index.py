@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.patterns import compile_pattern
-from chalicelib.rule_index import RuleIndex
+from chalicelib.patterns.rule_index import RuleIndex
 from tests.event_patterns import EVENTS, PATTERNS
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib.conditions import Condition, Test
+from chalicelib.patterns.conditions import Condition, Test
 
 
 class _Missing:

@@ -27,8 +27,17 @@ from typing import Any, Final
 import jinja2
 
 from chalicelib import bounds, filters
-from chalicelib.needs import Demand, Field, Format, Kind, Needs, formats_of, kind_of, nearest
-from chalicelib.walk import Reader
+from chalicelib.contract.needs import (
+    Demand,
+    Field,
+    Format,
+    Kind,
+    Needs,
+    formats_of,
+    kind_of,
+    nearest,
+)
+from chalicelib.contract.walk import Reader
 
 __all__ = [
     "Field",

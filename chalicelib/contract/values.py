@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from chalicelib.needs import Note, Path
+from chalicelib.contract.needs import Note, Path
 
 
 class Value:

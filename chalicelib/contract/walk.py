@@ -9,9 +9,9 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 
-from chalicelib.expressions import Expressions
-from chalicelib.needs import MAX_DEPTH, Needs, Path, nearest
-from chalicelib.values import (
+from chalicelib.contract.expressions import Expressions
+from chalicelib.contract.needs import MAX_DEPTH, Needs, Path, nearest
+from chalicelib.contract.values import (
     PERHAPS,
     Absent,
     Choice,

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
-from chalicelib.conditions import key
 from chalicelib.patterns import Alternative, Field, Pattern
+from chalicelib.patterns.conditions import key
 
 # A prefix lets through more values than an exact one, so it counts as if more patterns shared it.
 _LOOSE: Final = 4

@@ -9,9 +9,9 @@ from typing import Any, Final
 import jinja2
 from jinja2 import nodes
 
-from chalicelib.needs import MAX_DEPTH, Demand, Path
-from chalicelib.using import Using
-from chalicelib.values import (
+from chalicelib.contract.needs import MAX_DEPTH, Demand, Path
+from chalicelib.contract.using import Using
+from chalicelib.contract.values import (
     PERHAPS,
     UNKNOWN,
     Absent,

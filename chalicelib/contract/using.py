@@ -10,8 +10,8 @@ from typing import Final
 import jinja2
 from jinja2 import nodes
 
-from chalicelib.needs import Demand, Guard, Note, Path
-from chalicelib.values import (
+from chalicelib.contract.needs import Demand, Guard, Note, Path
+from chalicelib.contract.values import (
     ALWAYS,
     NEVER,
     PERHAPS,

@@ -12,9 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chalicelib import conditions
-from chalicelib.conditions import Condition, PatternError, Test, show
-from chalicelib.fields import MISSING, Field, consistent, dotted_keys, found, has_dotted_key
+from chalicelib.patterns import conditions
+from chalicelib.patterns.conditions import Condition, PatternError, Test, show
+from chalicelib.patterns.fields import (
+    MISSING,
+    Field,
+    consistent,
+    dotted_keys,
+    found,
+    has_dotted_key,
+)
 
 __all__ = ["MISSING", "Field", "Mismatch", "Pattern", "PatternError", "compile_pattern"]
 

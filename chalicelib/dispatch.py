@@ -224,7 +224,10 @@ class Batch:
         record.rules = composed.decision.rules
         record.template = composed.template
         if not composed.publications:
-            item.settle(DONE, ledger.SUPPRESSED, self.at, "suppressed", composed.decision.reason)
+            why = composed.decision.reason
+            if not composed.decision.rules:
+                why = f"{why}; {self.routing.why_nobody(event)}"
+            item.settle(DONE, ledger.SUPPRESSED, self.at, "suppressed", why)
         elif record.test:
             item.settle(DONE, ledger.TEST, self.at)
         else:

@@ -22,6 +22,7 @@ _TOP: Final = frozenset(("lanes", "topics", "types", "rule"))
 _RULE: Final = frozenset(("name", "pattern", "to", "stop", "suppress", "stages", "owner", "note"))
 _TOPIC: Final = frozenset(("personal", "locales"))
 _TYPE: Final = frozenset(("on_unknown",))
+_NEAR: Final = 10
 ON_UNKNOWN: Final = ("resend", "skip")
 
 
@@ -134,7 +135,9 @@ class Routing:
             destinations.update(dict.fromkeys(rule.to))
             if rule.stop:
                 break
-        reason = "" if destinations else "no rule matches"
+        reason = ""
+        if not destinations:
+            reason = f"rule {matched[-1]} sends it nowhere" if matched else "no rule matches"
         return Decision(tuple(matched), tuple(destinations), reason)
 
     def explain(self, event: Event) -> list[Verdict]:
@@ -151,6 +154,18 @@ class Routing:
             if mismatch is None and (rule.stop or rule.suppress):
                 stopped = rule.name
         return verdicts
+
+    def why_nobody(self, event: Event) -> str:
+        """Why no rule sent this event anywhere, as the ledger may keep it: it shows no texts.
+
+        Names the rules that are about this type, each with the first condition that failed.
+        """
+        near = [
+            f"{verdict.rule.name}: {verdict.mismatch.without_text()}"
+            for verdict in self.explain(event)
+            if verdict.mismatch is not None and verdict.mismatch.field != "type"
+        ]
+        return "; ".join(near[:_NEAR]) if near else "no rule is about this type"
 
     def locales(self, destination: str, event: Event) -> tuple[str | None, ...]:
         """The locales in which an event goes to a destination.

@@ -47,6 +47,12 @@ class Mismatch:
         found = "nothing" if self.found is MISSING else show(self.found)
         return f"{self.field}: wanted {self.condition}, found {found}"
 
+    def without_text(self) -> str:
+        """The same, for where nothing of a customer's may stand: numbers are shown, texts are not."""
+        if isinstance(self.found, (str, list, dict)):
+            return f"{self.field}: wanted {self.condition}, found another"
+        return str(self)
+
 
 Alternative = tuple[Field, ...]
 

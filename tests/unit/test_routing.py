@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import PermanentError
-from chalicelib.event import Event
+from chalicelib.event import Event, parse
 from chalicelib.routing import Decision, Lines, RoutingError, load
 
 GOOD = """\
@@ -328,3 +328,14 @@ def test_the_locales_in_which_an_event_goes_to_a_topic(
 def test_what_becomes_of_an_unknown_outcome_is_said_by_type() -> None:
     routing = load(GOOD + '[types."order.placed"]\non_unknown = "skip"\n', "prod")
     assert routing.on_unknown == {"order.placed": "skip"}
+
+
+def test_the_reason_in_the_ledger_shows_no_text_of_the_event() -> None:
+    event = {"type": "update.announced", "data": {"audience": "secreto"}}
+    rules = load(
+        "[lanes]\nalerts = ['update.*']\n[topics]\nusers = {}\n[[rule]]\nname = 'vip'\n"
+        "pattern.type = ['update.announced']\npattern.data.audience = ['users']\nto = ['topic:users']",
+        "local",
+    )
+    why = rules.why_nobody(parse(event))
+    assert why == 'vip: data.audience: wanted "users", found another'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,6 +23,9 @@ from cli.samples import NAMES, ROOT, Rendering, Trouble, TroubleError, place, re
 
 _NARROWEST: Final = 38  # cells of a column; below that, columns go one under the other
 _GUTTER: Final = " │ "
+_LOOK_EVERY: Final = 0.1  # seconds; a hundred event types are looked at in a few milliseconds
+
+_Saved = dict[Path, tuple[int, int]]
 
 
 @click.command
@@ -132,19 +136,18 @@ class _View:
 
     def watch(self) -> None:
         """Show it, and again after every save, until Ctrl-C."""
-        from watchfiles import watch
-
-        watched = [self.root / "templates"]
-        if self.data and self.data.startswith("@"):
-            watched.append(Path(self.data[1:]))
+        files = self.root / "templates"
+        given = [Path(self.data[1:])] if self.data and self.data.startswith("@") else []
         try:
-            self._draw()
-            for _ in watch(*watched, debounce=100, step=20):
-                self._draw()
+            shown: _Saved = {}
+            while files.is_dir():
+                if (now := _saved(files, given)) != shown:
+                    shown = now
+                    self._draw()
+                time.sleep(_LOOK_EVERY)
         except KeyboardInterrupt:
             return
-        except FileNotFoundError as error:
-            raise click.ClickException(f"nothing to watch any more: {error}") from None
+        raise click.ClickException(f"nothing to watch any more: there is no {files}")
 
     def _draw(self) -> None:
         try:
@@ -168,6 +171,18 @@ class _View:
             click.clear()
         click.echo(text + click.style(f"── {now}, watching templates/ (Ctrl-C ends) ──", dim=True))
         sys.stdout.flush()
+
+
+def _saved(folder: Path, others: Iterable[Path]) -> _Saved:
+    """When each file was last saved, and its size."""
+    saved: _Saved = {}
+    for file in (*folder.rglob("*"), *others):
+        try:
+            status = file.stat()
+        except OSError:  # an editor puts another in its place
+            continue
+        saved[file] = (status.st_mtime_ns, status.st_size)
+    return saved
 
 
 def _types(root: Path) -> tuple[str, ...]:

@@ -325,7 +325,6 @@ def watched(tree: Path) -> Iterator[Watched]:
 
 def test_a_saved_template_is_shown_again_at_once(tree: Path, watched: Watched) -> None:
     watched.until("Ctrl-C ends", 30)
-    _when_watching(tree, watched)
     took = []
     for word in ("Uno", "Dos", "Tres"):  # the best of three: other tests want the machine, too
         began = time.monotonic()
@@ -337,18 +336,3 @@ def test_a_saved_template_is_shown_again_at_once(tree: Path, watched: Watched) -
     edit(tree, f"{SHIPPED}/es.j2", "|link", "|lnk")
     shown = watched.until("did you mean 'link'?", 5)
     assert "Tres Dos Uno" in shown, "the last good rendering stays"
-
-
-def _when_watching(tree: Path, watched: Watched) -> None:
-    """The first drawing comes before the watch: save until one is seen."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        (tree / "templates" / "touched").write_text(str(time.monotonic()))
-        ready, _, _ = select.select([watched.process.stdout.fileno()], [], [], 0.3)
-        if ready:
-            watched.until("Ctrl-C ends", 5)
-            # What is still to come of the saves before this one.
-            while select.select([watched.process.stdout.fileno()], [], [], 0.5)[0]:
-                os.read(watched.process.stdout.fileno(), 65536)
-            return
-    raise AssertionError("nothing is watched")

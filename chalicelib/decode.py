@@ -59,9 +59,7 @@ def _has_half_a_character(raw: Any) -> bool:
 
 def _ready_made(raw: dict[str, Any]) -> ReadyMade:
     errors = [
-        FieldError(
-            name if name.isidentifier() else "(field)", "is not part of a ready-made message"
-        )
+        FieldError(event.shown(name, "(field)"), "is not part of a ready-made message")
         for name in raw
         if name not in _READY_MADE
     ]

@@ -34,6 +34,9 @@ from chalicelib.routing import Routing, routing
 # what cannot be published and recorded in time is handed back rather than cut off.
 RESERVE_MILLISECONDS: Final = 2_500
 
+# A message may be wrong in sixty thousand ways at once, and the ledger takes 400 KB an item.
+DETAIL_CHARACTERS: Final = 1000
+
 DONE: Final = "done"
 RETRY: Final = "retry"
 DEAD: Final = "dead"
@@ -61,7 +64,7 @@ class Item:
         self, outcome: str, status: str, at: str, reason: str = "", detail: str = ""
     ) -> None:
         self.outcome = outcome
-        self.record.reason, self.record.detail = reason, detail
+        self.record.reason, self.record.detail = reason, detail[:DETAIL_CHARACTERS]
         self.record.enter(status, at)
         self.changed = True
 
@@ -110,8 +113,7 @@ class Batch:
     # -- decode ----------------------------------------------------------------------------------
 
     def _decode(self, message: Received) -> Item:
-        event_id = message.carried("event_id") or message.message_id
-        source = message.carried("event_source") or f"queue:{self.lane}"
+        event_id, source = message.identity(self.lane)
         try:
             content = decode(message.body, default_id=event_id, default_source=source)
         except Exception as error:

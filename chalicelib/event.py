@@ -19,6 +19,7 @@ from chalicelib.errors import FieldError, InvalidEvent
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_ID: Final = 256
 MAX_SOURCE: Final = 256
+MAX_TYPE: Final = 256
 MAX_ATTRIBUTE: Final = 1024
 
 _STRINGS: Final = ("recipient", "locale", "partitionkey", "traceparent")
@@ -155,6 +156,8 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
     event_type = raw.get("type")
     if not isinstance(event_type, str) or not event_type:
         errors.append(FieldError("type", "is required: the event type, such as order.shipped"))
+    elif len(event_type) > MAX_TYPE or not _LINE.match(event_type):
+        errors.append(FieldError("type", "is too long, or has control characters, for a type"))
     data = raw.get("data")
     if not isinstance(data, Mapping):
         what = "is required and" if data is None else ""
@@ -209,6 +212,11 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
     )
 
 
+def shown(name: object, otherwise: str) -> str:
+    """A field's name as a refusal or a log may have it; what is no name could be anything."""
+    return str(name) if _SHOWN.match(str(name)) else otherwise
+
+
 def is_id(value: object) -> bool:
     """Whether this can be an event's id, and so may be repeated in an answer."""
     return (
@@ -255,9 +263,9 @@ def _check_extension(
     if name == "data_base64":
         return
     if not isinstance(name, str) or not _EXTENSION_NAME.match(name):
-        shown = str(name) if _SHOWN.match(str(name)) else "(attribute)"
+        found = shown(name, "(attribute)")
         problem = "attribute names are lower-case letters and digits; put your own fields in data"
-        errors.append(FieldError(shown, problem))
+        errors.append(FieldError(found, problem))
     elif value is None:
         return
     elif isinstance(value, bool):

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import aws
 from chalicelib.errors import TransientError
+from chalicelib.event import is_id
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -21,6 +22,8 @@ BATCH_ENTRIES: Final = 10
 # The queue's own maxReceiveCount lies above it and is there for what no handler survives.
 MAX_ATTEMPTS: Final = 12
 LONGEST_WAIT: Final = 900
+# What SQS takes, of one message and of one call, attributes included.
+MESSAGE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Received:
         attribute = self.attributes.get(name) or {}
         return str(attribute.get("stringValue") or "")
 
+    def identity(self, lane: str) -> tuple[str, str]:
+        """See `identity`."""
+        carried = self.carried("event_id"), self.carried("event_source")
+        return identity(*carried, self.message_id, lane)
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -62,6 +70,18 @@ class DeadLetter:
     event_id: str
     source: str
     type: str
+
+
+def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[str, str]:
+    """Id and source of a message that names none itself: those that it carries, or else its own.
+
+    Anybody who may write to the queue decides what it carries, and one key that the ledger refuses
+    would take the whole batch with it.
+    """
+    return (
+        event_id if is_id(event_id) else message_id,
+        source if is_id(source) else f"queue:{lane}",
+    )
 
 
 def url(account: str, name: str) -> str:
@@ -135,7 +155,7 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
         "event_source": letter.source,
         "event_type": letter.type,
     }
-    return {
+    entry: dict[str, Any] = {
         "Id": str(number),
         "MessageBody": letter.message.body,
         "MessageGroupId": letter.message.group,
@@ -146,6 +166,10 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
             if value
         },
     }
+    room = MESSAGE_BYTES - len(letter.message.body.encode())
+    if sum(len(f"{n}String{value}".encode()) for n, value in attributes.items()) > room:
+        del entry["MessageAttributes"]  # the ledger has the reason; SQS has no room for it
+    return entry
 
 
 def _all_done(call: Any) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import ledger, names
+from chalicelib import ledger, names, queues
 from chalicelib.decode import ReadyMade, decode
 from chalicelib.errors import PermanentError
 from chalicelib.event import Event
@@ -68,8 +68,8 @@ class Letter:
         )
         letter.reason, letter.detail = letter._carried("reason"), letter._carried("detail")
         # The identity under which the lane's handler knows it: see Batch._decode in dispatch.
-        letter.id = letter._carried("event_id") or letter.message_id
-        letter.source = letter._carried("event_source") or f"queue:{lane}"
+        carried = letter._carried("event_id"), letter._carried("event_source")
+        letter.id, letter.source = queues.identity(*carried, letter.message_id, lane)
         letter.type = letter._carried("event_type")
         try:
             letter.content = decode(letter.body, default_id=letter.id, default_source=letter.source)
@@ -97,6 +97,9 @@ class Letter:
             return
         if record is not None and record.reason:
             self.reason, self.detail = record.reason, record.detail
+            return
+        if self.error is not None:  # too large to have its reason written on it
+            self.reason, self.detail = self.error.reason, str(self.error)[:1000]
             return
         self.reason = NO_SURVIVOR
         last = f" (the ledger says {record.status})" if record is not None else ""

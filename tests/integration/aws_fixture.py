@@ -34,12 +34,24 @@ class Stage:
     def queue_url(self, name: str) -> str:
         return str(self.sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
-    def send(self, body: Any, *, lane: str = "orders", group: str = "g", dedup: str) -> str:
+    def send(
+        self,
+        body: Any,
+        *,
+        lane: str = "orders",
+        group: str = "g",
+        dedup: str,
+        attributes: dict[str, str] | None = None,
+    ) -> str:
         sent = self.sqs.send_message(
             QueueUrl=self.queue_url(names.queue("local", lane)),
             MessageBody=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False),
             MessageGroupId=group,
             MessageDeduplicationId=dedup,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in (attributes or {}).items()
+            },
         )
         return str(sent["MessageId"])
 

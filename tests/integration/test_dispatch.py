@@ -195,3 +195,26 @@ def test_a_mistake_of_ours_takes_nobody_else_with_it(
     logged = capsys.readouterr().err
     assert "test_dispatch.py" in logged  # where it went wrong
     assert "secreto" not in logged
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes"),
+    [
+        ({"type": "x" * 500_000, "data": {}}, {}),
+        ({"type": "order.\u0000", "data": {}}, {}),
+        ({"type": "order.shipped", "data": {}, **{f"F{n}": 1 for n in range(60_000)}}, {}),
+        ({"sns_topic": "t", "message": "m", "k" * 500_000: 1}, {}),
+        ({"type": "order.lost", "data": {}}, {"event_id": "i" * 5000, "event_source": "s" * 3000}),
+    ],
+)
+def test_no_message_is_so_odd_that_the_rest_of_its_batch_is_not_recorded(
+    stage: Stage, body: dict[str, object], attributes: dict[str, str]
+) -> None:
+    stage.send(shipped(1), group="good", dedup="1")
+    stage.send(body, group="odd", dedup="2", attributes=attributes)
+    run(stage)
+    assert stage.ledger("e-1")["status"] == "published"
+    [letter] = stage.dead()
+    assert (
+        stage.ledger(letter["MessageAttributes"]["event_id"]["StringValue"])["status"] == "failed"
+    )

@@ -104,13 +104,15 @@ def answer(call: Callable[[Request], Answer]) -> Response:
     """Run one call of the API and turn what it gives, or refuses, into a response."""
     found: Any = app.current_request
     try:
-        query = found.query_params
+        query, context = found.query_params, found.context
+        domain = context.get("domainName")
         result = call(
             Request(
                 headers={name.lower(): value for name, value in found.headers.items()},
                 body=found.raw_body,
                 query={name: query.getlist(name) for name in query} if query else {},
-                caller_arn=(found.context.get("identity") or {}).get("userArn") or "",
+                caller_arn=(context.get("identity") or {}).get("userArn") or "",
+                url=f"https://{domain}{context.get('path', '')}" if domain else "",
             )
         )
     except Problem as problem:

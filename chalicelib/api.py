@@ -106,7 +106,8 @@ def get_health(request: Request) -> Answer:
 def get_openapi(request: Request) -> Answer:
     """`GET /openapi.json`: what this deployment accepts and answers."""
     http.query(request)
-    return Answer(200, openapi.document())
+    server = request.url.rstrip("/").removesuffix("/openapi.json")
+    return Answer(200, openapi.document(server or "."))
 
 
 def get_welcome() -> Answer:

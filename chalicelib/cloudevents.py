@@ -48,8 +48,12 @@ def read_batch(request: Request) -> list[Any]:
 
     Raises
     ------
-    Problem : 415, 413 or 400, as for one event.
+    Problem : 415, 413 or 400, as for one event; 400 too for the header `Idempotency-Key`, of which
+        whoever sends it would believe that it makes the batch safe to repeat.
     """
+    if "idempotency-key" in request.headers:
+        problem = FieldError("Idempotency-Key", "is for one event; give each of a batch its own id")
+        raise Problem(400, "header", "A header cannot be used here.", [problem])
     if http.content_type(request) not in (PLAIN, BATCHED):
         raise Problem(415, "content-type", f"Send the events as {PLAIN} or {BATCHED}.")
     raw = http.read_json(request.body, most_bytes=http.BATCH_BYTES)

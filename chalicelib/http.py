@@ -47,12 +47,16 @@ TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as the routes see it: header names in lower case, every value of a query parameter."""
+    """A request as the routes see it: header names in lower case, every value of a query parameter.
+
+    `url` is the address that was called, where API Gateway tells it.
+    """
 
     headers: Mapping[str, str]
     body: bytes
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     caller_arn: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

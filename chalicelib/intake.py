@@ -33,6 +33,8 @@ EVENT_BYTES: Final = 256 * 1024
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 _BATCH_BYTES: Final = 1024 * 1024
 _LEAVES: Final = 100
+# A hundred records are claimed in one transaction, which DynamoDB bounds at 4 MiB.
+_FIELDS_CHARACTERS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,13 @@ class _Claim:
         self.lane = checked.lane
         named = bool(checked.event.id)
         self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
-        self.content = checked.event.content_hash()
+        # What a test key sent publishes nothing, so it must never stand for what a live key sends.
+        self.content = checked.event.content_hash() + ("-test" if checked.test else "")
         # Without an id, equal content within FIFO's five minutes is one event: this key finds it.
         self.pointer = None if named else (f"content:{self.content}", self.event.source)
-        self.fields = f"{self.content} {_field_hashes(checked.event)}"
+        self.fields = f"{self.content} {_field_hashes(checked.event, checked.test)}"
         self.duplicate = False
+        self.earlier: _Claim | None = None  # the same event, further up in the request
         self.error: Conflict | TransientError | None = None
         self.to_queue = False
 
@@ -160,8 +164,9 @@ class _Claim:
         self.to_queue = record.status == ledger.ACCEPTED
 
     def result(self) -> Accepted | Conflict | TransientError:
-        if self.error is not None:
-            return self.error
+        error = self.error or (self.earlier and self.earlier.error)
+        if error:
+            return error
         status = "duplicate" if self.duplicate else "accepted"
         return Accepted(self.event.id, self.lane, status)
 
@@ -187,12 +192,10 @@ def _claim(claims: Sequence[_Claim]) -> None:
             claim.taken_before(known)
     for claim in again:  # twice in one request
         earlier = first[claim.pointer or claim.key]
-        if earlier.error is not None:
-            claim.error = earlier.error
-        elif earlier.content != claim.content:
+        if earlier.error is None and earlier.content != claim.content:
             claim.error = Conflict(_differing(earlier.fields, claim.fields))
         else:
-            claim.event, claim.duplicate = earlier.event, True
+            claim.event, claim.duplicate, claim.earlier = earlier.event, True, earlier
 
 
 def _enqueue(claims: Sequence[_Claim]) -> None:
@@ -278,18 +281,21 @@ def queue_url(name: str) -> str:
     return aws.sqs().get_queue_url(QueueName=name)["QueueUrl"]
 
 
-def _field_hashes(found: Event) -> str:
+def _field_hashes(found: Event, test: bool) -> str:
     """Four hex digits per field: enough to name a changed one, too few to guess a value from."""
     attributes = found.attributes()
     del attributes["id"]
+    if test:
+        attributes["test_key"] = True
     data = attributes.pop("data")
     leaves = dict(_leaves(data, "data"))
     if len(leaves) > _LEAVES:
         leaves = {f"data.{name}": value for name, value in list(data.items())[:_LEAVES]}
-    return " ".join(
+    text = " ".join(
         f"{name.replace(' ', '_')}={_short_hash(value)}"
         for name, value in sorted({**attributes, **leaves}.items())
     )
+    return text[:_FIELDS_CHARACTERS]
 
 
 def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:

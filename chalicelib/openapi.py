@@ -14,8 +14,9 @@ _LINE: Final = {"type": ["string", "null"], "minLength": 1, "pattern": event.LIN
 _TIME: Final = {"type": ["string", "null"], "format": "date-time"}
 
 
-def document() -> dict[str, Any]:
-    """The API of this deployment, its event types included."""
+def document(server: str = ".") -> dict[str, Any]:
+    """The API of this deployment at the address `server` (which may be relative to the document's),
+    its event types included."""
     types = templates().types
     schemas = {_schema_name(name): _event_schema(name) for name in types}
     any_event = {
@@ -32,6 +33,7 @@ def document() -> dict[str, Any]:
             "version": "1.0",
             "description": "An event goes in, the right people are told, in their words, once, in order.",
         },
+        "servers": [{"url": server}],
         "security": _SECURITY,
         "paths": _paths(),
         "components": {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib import intake, keys
+from chalicelib import intake, keys, ledger
 from chalicelib.intake import Accepted
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
@@ -197,12 +197,13 @@ def test_where_one_lane_is_out_of_reach_the_others_events_are_taken(
 ) -> None:
     queue = stage.queue_url("heraldo-local-orders.fifo")
     stage.sqs.delete_queue(QueueUrl=queue)
-    batch = [shipped(1), {**sample("critical.alert"), "id": "alert"}, shipped(2)]
+    batch = [shipped(1), {**sample("critical.alert"), "id": "alert"}, shipped(2), shipped(1)]
     answer = post(door, batch, path="/events/batch")
     assert [(r["id"], r["status"]) for r in answer.json_body] == [
         ("e-1", "unavailable"),
         ("alert", "accepted"),
         ("e-2", "unavailable"),
+        ("e-1", "unavailable"),
     ]
     assert answer.json_body[0]["problem"]["status"] == 503
     attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
@@ -242,6 +243,34 @@ def test_no_key_is_needed_to_look_around(door: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("context", "server"),
+    [
+        ({"domainName": "api.example", "path": "/v1/openapi.json"}, "https://api.example/v1"),
+        ({"domainName": "api.example", "path": "/openapi.json/"}, "https://api.example"),
+        ({"path": "/api/openapi.json"}, "."),
+    ],
+)
+def test_the_document_says_where_the_api_is(
+    door: Client, context: dict[str, str], server: str
+) -> None:
+    import app
+
+    event = {
+        "httpMethod": "GET",
+        "headers": {},
+        "multiValueHeaders": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {},
+        "body": None,
+        "isBase64Encoded": False,
+        "stageVariables": {},
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/openapi.json", **context},
+    }
+    answer = app.app(event, None)
+    assert json.loads(answer["body"])["servers"] == [{"url": server}]
+
+
+@pytest.mark.parametrize(
     ("header", "status"),
     [("", 401), ("Bearer nope", 401), ("Bearer hk_unknown-unknown-unknown", 401), ("Basic x", 401)],
 )
@@ -270,3 +299,30 @@ def test_a_test_key_marks_the_event_so_that_it_is_not_published(door: Client, st
     dispatch(stage.receive(), "orders", lambda: 30_000)
     assert stage.delivered("users") == []
     assert stage.ledger("e-1")["status"] == "test"
+
+
+def test_what_a_test_key_sent_never_stands_for_what_a_live_key_sends(
+    door: Client, stage: Stage
+) -> None:
+    add_key(stage, "hk_trying-trying-trying", "trying", "send", test={"BOOL": True})
+    named = {**shipped(1), "source": "/shop"}
+    unnamed = {k: v for k, v in named.items() if k != "id"}
+    for event in (named, unnamed):
+        assert post(door, event, secret="hk_trying-trying-trying").status_code == 202
+        again = post(door, event, secret="hk_trying-trying-trying")
+        assert again.json_body["status"] == "duplicate"
+    refused = post(door, named)
+    assert refused.status_code == 409
+    assert [e["field"] for e in refused.json_body["errors"]] == ["test_key"]
+    assert post(door, unnamed).status_code == 202
+
+
+def test_long_names_of_fields_leave_the_record_small(door: Client) -> None:
+    event = shipped(1)
+    event["data"]["a" * 250] = {"b" * 250: {"c" * 250: {str(n): n for n in range(90)}}}
+    assert post(door, event).status_code == 202
+    # A hundred records are claimed in one transaction of 4 MiB at the most.
+    [record] = ledger.find("e-1")
+    assert len(record.fields.encode()) < 40_000
+    event["data"]["name"] = "Eva"
+    assert post(door, event).status_code == 409

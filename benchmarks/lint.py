@@ -16,11 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chalicelib.render import Templates
 from cli.findings import lint
+
+ROOT = Path(__file__).parents[1]
 
 
 def grown_tree(root: Path, types: int) -> None:

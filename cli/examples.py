@@ -259,7 +259,7 @@ class _Reader:
         sample = self.root / "templates" / event_type / "sample.json"
         try:
             raw = json.loads(sample.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self.wrong("type", f"templates/{event_type}/sample.json cannot be read: {error}")
             return None
         given = self.table.get("with", {})

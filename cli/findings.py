@@ -15,12 +15,13 @@ from typing import Any, Final, Literal
 
 import jinja2
 from jinja2 import nodes
+from jinja2.runtime import Macro
 
-from chalicelib import contract, event, limits
+from chalicelib import bounds, contract, event, limits
 from chalicelib.contract import Field, Needs, Reader, nearest
 from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.event import Event
-from chalicelib.filters import FILTERS
+from chalicelib.filters import FILTERS, FilterError
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
 from cli.finding import Finding
 from cli.lint_rules import lint_routing
@@ -31,6 +32,12 @@ LOCALES: Final = ("es", "en")
 BLOCKS: Final = ("subject", "body")
 _LOCALE: Final = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+_UNPRINTABLE: Final = {
+    dict: "an object: print one of its fields",
+    list: "a list: write |listed, or loop over it with {% for %}",
+    Macro: "a macro: call it, with () behind its name",
+}
+_BRACES: Final = re.compile(r"\$\{ *([\w.]+) *\}|\{+ *([\w.]+) *\}+|\}\}|%\}|\{\{|\{%")
 # Values that are not free text: dates, links, amounts, codes. Longer ones would not be plausible.
 _FIXED: Final = re.compile(r"\d{4}-\d\d-\d\d|https?://|-?[\d.,]+\Z|[A-Z]{3}\Z|[a-z]+(\.[a-z]+)+\Z")
 _MAX_SMS_PARTS: Final = 3
@@ -60,6 +67,7 @@ class _Lint:
         self.environment = self.templates.environment
         self.reader = Reader(self.environment, self._source)
         self._parse_once()
+        self._print_no_objects()
         self._sources: dict[str, str] = {}
         self._broken: set[str] = set()
         self._checked: set[str] = set()
@@ -78,6 +86,18 @@ class _Lint:
             return tree or parse(source, name, filename)
 
         self.environment._parse = parsed  # type: ignore[method-assign]
+
+    def _print_no_objects(self) -> None:
+        """Nobody is to read "{'id': 7}": a sample that has an object where a text is printed tells."""
+        text = self.environment.text
+
+        def told(value: Any, path: str | None) -> str:
+            for kind, remedy in _UNPRINTABLE.items():
+                if isinstance(value, kind):
+                    raise FilterError(f"{path or 'what is printed here'} is {remedy}")
+            return text(value, path)
+
+        self.environment.text = told  # type: ignore[method-assign]
 
     def run(self) -> list[Finding]:
         if not self.folder.is_dir():
@@ -220,14 +240,16 @@ class _Lint:
         for file in sorted((self.folder / event_type).iterdir()):
             if file.name == "sample.json" or file.name.startswith("."):
                 continue
-            if file.suffix == ".j2" and _LOCALE.match(file.stem):
+            if file.suffix == ".j2" and _LOCALE.match(file.stem) and file.is_file():
                 locales.append(file.stem)
                 continue
             near = nearest(file.stem, [*LOCALES, "sample"])
             self.error(
                 f"{folder}/{file.name}", 0, "unknown-file",
                 "is neither a locale's template (es.j2) nor sample.json, so it is never used",
-                f"rename it to {near}.j2" if near in LOCALES else "rename or remove it",
+                f"rename it to {near}.j2"
+                if near in LOCALES and near not in locales and file.is_file()
+                else "rename or remove it",
             )  # fmt: skip
         for locale in LOCALES:
             if locale not in locales:
@@ -268,6 +290,7 @@ class _Lint:
             if file not in self._checked:
                 self._checked.add(file)
                 self._unknown(file, part, known)
+                self._literal_braces(file, part)
                 self._lost_assignments(file, part)
         return needs
 
@@ -310,6 +333,21 @@ class _Lint:
                 unknown.name,
             )
             self._broken.add(file)
+
+    def _literal_braces(self, file: str, every: list[nodes.Node]) -> None:
+        """A tag that lost a brace is text to Jinja, and goes out as it stands."""
+        for node in every:
+            found = _BRACES.search(node.data) if isinstance(node, nodes.TemplateData) else None
+            if found is not None:
+                told = found[0]
+                self._tell(
+                    "error", f"templates/{file}",
+                    node.lineno + node.data.count("\n", 0, found.start()),  # type: ignore[attr-defined]
+                    "literal-braces", f"{told} would be sent as it stands",
+                    f"write {{{{ {found[1] or found[2] or 'name'} }}}} for a value, {{% … %}} for a tag; "
+                    f"or, if customers are to read it, {{{{ {told!r} }}}}",
+                    None,
+                )  # fmt: skip
 
     def _lost_assignments(self, file: str, every: list[nodes.Node]) -> None:
         """A `set` in a loop ends with the turn: a total that is added up so stays what it was."""
@@ -395,18 +433,27 @@ class _Lint:
             )  # fmt: skip
             return None
         try:
-            raw = json.loads(path.read_bytes().decode("utf-8"))
+            raw = bounds.decode(path.read_bytes().decode("utf-8"))
         except UnicodeDecodeError:
             self.error(name, 0, "encoding", "is not UTF-8", "save it as UTF-8")
             return None
         except json.JSONDecodeError as error:
-            message = f"is not JSON: {error.msg}"
+            marked = error.doc.startswith("\ufeff")
+            message = "starts with a byte order mark" if marked else f"is not JSON: {error.msg}"
             self.found[
                 Finding(
                     "error", name, error.lineno, error.colno, "sample-json", message,
-                    "mend it there or just before",
+                    'save it as "UTF-8", not as "UTF-8 with BOM"'
+                    if marked
+                    else "mend it there or just before",
                 )
             ] = None  # fmt: skip
+            return None
+        except RecursionError:
+            self.error(name, 0, "sample-json", "is nested too deeply to be read", "nest it less")
+            return None
+        if faults := bounds.problems(raw):
+            self._invalid(name, faults[0])
             return None
         if isinstance(raw, dict) and isinstance(raw.get("type"), str) and raw["type"] != event_type:
             self.error(
@@ -503,6 +550,7 @@ class _Lint:
 
     def _not_rendered(self, file: str, error: RenderError) -> None:
         cause = error.__context__
+        file_of = file.removeprefix("templates/")
         line = 0
         problem = error.problem
         if isinstance(cause, jinja2.TemplateSyntaxError):
@@ -514,6 +562,16 @@ class _Lint:
                 file, line = f"templates/{where[0]}", where[1]
             if "wrong kind" in problem:
                 problem = f"{type(cause).__name__}: {cause}"
+            if "without end" in problem:
+                circle = self._circle([file_of])
+                if circle is not None:
+                    file, line, drawn = circle
+                    self.error(
+                        f"templates/{file}", line, "circle",
+                        f"draws in {drawn}, which draws it in again, without end",
+                        "take that line out, or put it under an {% if %} that ends it",
+                    )  # fmt: skip
+                    return
         if error.field and any(
             f.code.startswith("unknown-") and (f.file, f.line) in ((file, line), (file, 0))
             for f in self.found
@@ -527,6 +585,20 @@ class _Lint:
             "too-large": ("too-large", "bound the loop, or shorten the text"),
         }.get(error.reason, ("sample-render", "mend the template, or the sample"))
         self._tell("error", file, line, code, problem, remedy, error.field)
+
+    def _circle(self, path: list[str]) -> tuple[str, int, str] | None:
+        """Where a file draws itself in, by however many others: file, line and the next file."""
+        for node in self._nodes(path[-1]):
+            if not isinstance(node, (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+                continue
+            drawn = node.template.value if isinstance(node.template, nodes.Const) else None
+            if drawn in path:
+                return path[-1], node.lineno, drawn
+            if isinstance(drawn, str) and (self.folder / drawn).is_file():
+                found = self._circle([*path, drawn])
+                if found is not None:
+                    return found
+        return None
 
     def _line_of_block(self, name: str, block: str) -> int:
         return self._blocks_at.get((name, block), 0)

@@ -398,7 +398,7 @@ class _Rules:
             try:
                 raw = json.loads(file.read_text(encoding="utf-8"))
                 self.samples[event_type] = events.parse(raw, default_id="s", default_source="s")
-            except (OSError, ValueError, InvalidEvent):
+            except (OSError, ValueError, RecursionError, InvalidEvent):
                 pass  # told by the checks on samples
         return self.samples[event_type]
 

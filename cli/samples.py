@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import jinja2
 
+from chalicelib import bounds
 from chalicelib import event as events
 from chalicelib.contract import nearest
 from chalicelib.errors import InvalidEvent, PermanentError
@@ -71,7 +72,7 @@ def sample(root: Path, event_type: str, data: Mapping[str, Any] | None = None) -
     file = f"templates/{event_type}/sample.json"
     raw: Any = {"type": event_type}
     try:
-        raw = json.loads((root / file).read_text(encoding="utf-8"))
+        raw = bounds.decode((root / file).read_text(encoding="utf-8"))
     except FileNotFoundError:
         if data is None:
             remedy = "write one, or give the data with --data"
@@ -81,8 +82,13 @@ def sample(root: Path, event_type: str, data: Mapping[str, Any] | None = None) -
     except json.JSONDecodeError as error:
         trouble = Trouble(f"is not JSON: {error.msg}", file, error.lineno, error.colno)
         raise TroubleError(trouble) from None
+    except RecursionError:
+        raise TroubleError(Trouble("is nested too deeply to be read", file)) from None
     if data is not None and isinstance(raw, Mapping):
         raw = {**raw, "data": data}
+    if faults := bounds.problems(raw):
+        what = f"{faults[0].field}: {faults[0].problem}"
+        raise TroubleError(Trouble(f"is not an event: {what}", file))
     try:
         found = events.parse(raw, default_id="sample", default_source="sample")
     except InvalidEvent as error:

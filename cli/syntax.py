@@ -12,6 +12,20 @@ from chalicelib.contract import nearest
 
 _TAGS: Final = ["block", "endblock", "if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "call", "endcall", "filter", "endfilter", "extends", "include", "import", "from", "with", "endwith", "raw", "endraw"]  # fmt: skip
 _TAG: Final = re.compile(r"\{%[-+]?\s*(\w+)")
+# What other languages write, and Jinja does not know.
+_INSTEAD: Final = {
+    "&": "write and",
+    "!": "write not",
+    "“": 'write plain quotes, "…"',
+    "”": 'write plain quotes, "…"',
+    "‘": "write plain quotes, '…'",
+    "’": "write plain quotes, '…'",
+    "elseif": "write elif",
+    "elsif": "write elif",
+    "break": "leave the rest out with an if: {% for item in list if condition %}",
+    "continue": "leave it out with an if: {% for item in list if condition %}",
+    "do": "write set",
+}
 _PAIRED: Final = frozenset(
     ("block", "if", "for", "macro", "call", "filter", "with", "raw", "autoescape")
 )
@@ -35,7 +49,8 @@ def explain_syntax_error(source: str, error: jinja2.TemplateSyntaxError) -> Expl
         at = min(int(position[1]), len(source))
         line = source.count("\n", 0, at) + 1
         column = at - (source.rfind("\n", 0, at) + 1) + 1
-        return Explained(line, column, message[: position.start()], _remedy(message))
+        remedy = _INSTEAD.get(source[at : at + 1]) or _remedy(message)
+        return Explained(line, column, message[: position.start()], remedy)
     if "nexpected end of template" in message or "Missing end of" in message:
         opened = _left_open(source)
         if opened is not None:
@@ -102,11 +117,15 @@ def _remedy(message: str) -> str:
     if unknown:
         if "nesting mistake" in message:
             return "close the tags in the reverse order of opening them"
+        if unknown[1] in _INSTEAD:
+            return _INSTEAD[unknown[1]]
         near = nearest(unknown[1], _TAGS)
         return f"did you mean {near!r}?" if near else f"tags are {', '.join(_TAGS)}"
     for part, remedy in (
         ("got '='", "compare with =="),
         ("expected token 'end of print statement'", "join texts with ~, apply filters with |"),
+        ("expected token 'end of statement block', got 'if'", "write elif for else if"),
+        ("expected token 'end of statement block', got '|'", "write or for ||, or close the tag"),
         ("expected token 'end of statement block'", "close the tag with %}"),
         ("unexpected '}'", "close with }} what {{ opened, and with %} what {% opened"),
         ("unexpected '%'", "close with }} what {{ opened, and with %} what {% opened"),

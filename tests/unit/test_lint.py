@@ -299,6 +299,47 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         rules('{ prefix = "order." }', "{ prefix = 3 }"), "error", "routing", ROUTES, 0, ""),
     "a topic that is not there": (
         rules("topic:users", "topic:user"), "error", "routing", ROUTES, 16, "user"),
+    "a file that includes itself": (
+        es("Hola,", '{% include "order.placed/es.j2" %} Hola,'),
+        "error", "circle", OF_ES, 4, "take that line out"),
+    "a circle of two files": (
+        es("Hola,", '{% include "_layouts/a.j2" %} Hola,')
+        | {"templates/_layouts/a.j2": "\n{% include 'order.placed/es.j2' %}"},
+        "error", "circle", "templates/_layouts/a.j2", 2, "take that line out"),
+    "an object that is printed": (
+        es("{{ name }}", "{{ order }}"), "error", "sample-render", OF_ES, 4, "one of its fields"),
+    "a list that is printed": (
+        es("{{ name }}", "{{ order.items }}"), "error", "sample-render", OF_ES, 4, "|listed"),
+    "a macro that is not called": (
+        es("{{ name }}", "{% macro m() %}{% endmacro %}{{ m }}"),
+        "error", "sample-render", OF_ES, 4, "call it"),
+    "one brace too few": (
+        es("{{ name }}", "{ name }}"), "error", "literal-braces", OF_ES, 4, "write {{ name }}"),
+    "another language's braces": (
+        es("Hola, {{ name }}", "\nHola, ${name}"), "error", "literal-braces", OF_ES, 5, "{{ name }}"),
+    "another language's and": (
+        es("if note is defined", "if note && name"), "error", "syntax", OF_ES, 6, "write and"),
+    "another language's elif": (
+        es("{{ note }}", "{{ note }}{% elseif name %}"), "error", "syntax", OF_ES, 6, "write elif"),
+    "else if": (
+        es("{{ note }}", "{{ note }}{% else if name %}"), "error", "syntax", OF_ES, 6, "elif"),
+    "a sample with a field twice": (
+        {OF_SAMPLE: '{"type": "order.placed", "type": "order.placed", "data": {}}'},
+        "error", "sample-event", OF_SAMPLE, 0, "is there twice"),
+    "a sample with NaN": (
+        {OF_SAMPLE: json.dumps(SAMPLE).replace("2.5", "NaN")},
+        "error", "sample-event", OF_SAMPLE, 0, "NaN"),
+    "a sample with half a character": (
+        {OF_SAMPLE: json.dumps(SAMPLE).replace("Ana", "\\ud83d")},
+        "error", "sample-event", OF_SAMPLE, 0, "surrogate"),
+    "a sample that is nested without end": (
+        {OF_SAMPLE: "[" * 100_000}, "error", "sample-json", OF_SAMPLE, 0, "nested too deeply"),
+    "a sample with a BOM": (
+        {OF_SAMPLE: "\ufeff" + json.dumps(SAMPLE)},
+        "error", "sample-json", OF_SAMPLE, 1, "UTF-8 with BOM"),
+    "a folder where a template should be": (
+        {"templates/order.placed/ca.j2/es.j2": "x"},
+        "error", "unknown-file", "templates/order.placed/ca.j2", 0, "rename or remove"),
     "TOML that does not parse": (rules("[lanes]", "[lanes"), "error", "routing", ROUTES, 2, "TOML"),
     "an event type without a lane": (
         rules('["order.*"]', "[]"), "error", "no-lane", ROUTES, 0, "no lane takes order.placed"),

@@ -33,6 +33,8 @@ EVENT_BYTES: Final = 256 * 1024
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 _BATCH_BYTES: Final = 1024 * 1024
 _LEAVES: Final = 100
+# One for all: `json.dumps` with options makes a new encoder for every field.
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 # A hundred records are claimed in one transaction, which DynamoDB bounds at 4 MiB.
 _FIELDS_CHARACTERS: Final = 8_000
 
@@ -307,8 +309,7 @@ def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
 
 
 def _short_hash(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=2).hexdigest()
+    return hashlib.blake2b(_CANONICAL.encode(value).encode(), digest_size=2).hexdigest()
 
 
 def _differing(old: str, new: str) -> list[str]:

@@ -35,7 +35,7 @@ class Summary:
         return self.accepted + self.duplicate + len(self.refused)
 
     def as_json(self) -> dict[str, Any]:
-        refused = [{"line": line, "problem": problem} for line, problem in self.refused]
+        refused = [{"line": line, "problem": problem} for line, problem in sorted(self.refused)]
         return {"accepted": self.accepted, "duplicate": self.duplicate, "refused": refused}
 
 

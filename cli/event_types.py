@@ -10,7 +10,9 @@ from cli import target as targets
 
 
 @click.command
-@click.argument("event_type", metavar="[TYPE]", required=False)
+@click.argument(
+    "event_type", metavar="[TYPE]", required=False, shell_complete=targets.complete_type
+)
 @targets.stage_option
 @targets.json_option
 def command(event_type: str | None, stage: str | None, as_json: bool) -> None:

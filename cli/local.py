@@ -103,6 +103,7 @@ def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
     Returns the stack, and the URL of the inbox's queue.
     """
     stack = deploy.deploy(built, emulator.client, say=lambda _: None)
+    _put_gateway_responses(emulator.client("apigateway"), stack.outputs["RestAPIId"], built)
     sqs, sns = emulator.client("sqs"), emulator.client("sns")
     topics = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
     prefix = names.topic(STAGE, "")
@@ -120,6 +121,14 @@ def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
     queue = inbox.subscribe(sqs, sns, local["topics"])
     _wait_for_health(local["api_url"], emulator)
     return local, queue
+
+
+def _put_gateway_responses(gateway: Any, api: str, built: package.Package) -> None:
+    """API Gateway's own answers, which the local AWS does not read from the template."""
+    body = built.template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for name, response in body["x-amazon-apigateway-gateway-responses"].items():
+        gateway.put_gateway_response(restApiId=api, responseType=name, **response)
+    gateway.create_deployment(restApiId=api, stageName="api")
 
 
 def _create_key(dynamodb: Any) -> str:

@@ -155,10 +155,21 @@ def read_json(value: str, what: str) -> Any:
         raise click.UsageError(f"{what} is not JSON: {error}") from None
 
 
+def complete_type(_context: Any, _parameter: Any, start: str) -> list[str]:
+    """The event types of this working tree that a shell can offer."""
+    return sorted(
+        folder.name
+        for folder in (ROOT / "templates").iterdir()
+        if folder.name.startswith(start) and folder.name[0] not in "_."
+    )
+
+
 def event_options(*, type_required: bool = True) -> Callable[..., Any]:
     """The options that say what an event is: `send` and `plan` have the same."""
     options = (
-        click.argument("event_type", metavar="TYPE", required=type_required),
+        click.argument(
+            "event_type", metavar="TYPE", required=type_required, shell_complete=complete_type
+        ),
         click.option("--data", help="JSON, or @FILE, or - for standard input."),
         click.option("--id", "event_id", help="Sent twice with one id is taken once."),
         click.option("--source", help="Who says so; default: the key's name."),
@@ -213,7 +224,8 @@ def sample(event_type: str) -> dict[str, Any]:
         types = [f.name for f in (ROOT / "templates").iterdir() if f.name[0] not in "_."]
         near = did_you_mean(event_type, sorted(types))
         raise click.UsageError(
-            f"There is no templates/{event_type}/sample.json{near}. Give the data with --data."
+            f"There is no templates/{event_type}/sample.json to send{near or '.'} "
+            "Or give the data with --data."
         )
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found

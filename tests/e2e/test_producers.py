@@ -17,7 +17,6 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from chalicelib import bus, names
-from cli import package
 from tests.e2e.conftest import Stack
 from tests.factories import sample
 
@@ -203,17 +202,11 @@ def test_an_alarm_that_changes_its_state_is_told(stack: Stack, unique: str) -> N
     assert "probando" in delivery["message"]
 
 
+@pytest.mark.parametrize("path", ["/nothing-here", "/events/a%2Fb"])
 def test_what_api_gateway_answers_by_itself_has_the_shape_of_our_refusals(
-    stack: Stack, built: package.Package
+    stack: Stack, path: str
 ) -> None:
-    """The local AWS does not read gateway responses from a template, so they are put one by one."""
-    gateway = stack.client("apigateway")
-    api = stack.local["api_url"].split("/execute-api/")[1].split("/")[0]
-    body = built.template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
-    for name, response in body["x-amazon-apigateway-gateway-responses"].items():
-        gateway.put_gateway_response(restApiId=api, responseType=name, **response)
-    gateway.create_deployment(restApiId=api, stageName="api")
-    request = urllib.request.Request(stack.local["api_url"] + "/nothing-here")
+    request = urllib.request.Request(stack.local["api_url"] + path)
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=30)
     assert refused.value.code == 404

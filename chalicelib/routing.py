@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -246,7 +247,8 @@ class Lines:
     def of(self, *keys: str) -> int:
         """The line of the key that `keys` lead to, or of the nearest that it lies in, or 0."""
         for end in range(len(keys), 0, -1):
-            line = self._found.get(_QUOTES.sub("", ".".join(keys[:end])))
+            path = _QUOTES.sub("", ".".join(keys[:end]))
+            line = self._found.get(path) or self._found.get(f"{path}[0]")
             if line:
                 return line
         return 0
@@ -415,7 +417,10 @@ def _rules(
             wrong("", "does nothing: give it destinations (to), stop or suppress")
         pattern: Pattern | None = None
         try:
-            pattern = compile_pattern(table["pattern"]) if "pattern" in table else ALWAYS
+            pattern = compile_pattern(read_pattern(table)) if "pattern" in table else ALWAYS
+        except (json.JSONDecodeError, RecursionError) as error:
+            shape = 'pattern is a table, such as pattern.type = ["order.placed"], or JSON in quotes'
+            wrong("pattern", f"{shape}; as JSON: {error}")
         except PatternError as error:
             path = f"pattern.{error.path}" if error.path else "pattern"
             wrong(path, f"{path}: {error.problem}")
@@ -435,6 +440,12 @@ def _rules(
                 )
             )
     return tuple(rules)
+
+
+def read_pattern(table: Mapping[str, Any]) -> Any:
+    """The pattern of a rule's table. TOML has no null, so it may also be JSON, as AWS shows it."""
+    given = table.get("pattern", {})
+    return json.loads(given) if isinstance(given, str) else given
 
 
 # A rule without a pattern applies to every event, and every event has a type.

@@ -22,7 +22,7 @@ from chalicelib.patterns import Alternative
 from chalicelib.patterns.conditions import Condition, parse
 from chalicelib.patterns.fields import Field, leaves
 from chalicelib.render import Templates
-from chalicelib.routing import Lines, Routing, RoutingError, Rule, load
+from chalicelib.routing import Lines, Routing, RoutingError, Rule, load, read_pattern
 from cli.finding import Finding
 
 FILE: Final = "chalicelib/routing.toml"
@@ -266,7 +266,7 @@ class _Rules:
         """What each condition looked like in the file, by its text."""
         found: dict[str, Any] = {}
         for rule in self.raw.get("rule", []):
-            for path, entry in _entries(rule.get("pattern", {}), ""):
+            for path, entry in _entries(read_pattern(rule), ""):
                 found[parse(path, entry).text] = entry
         return found
 
@@ -349,7 +349,7 @@ class _Rules:
     def _replaced(self) -> Iterator[Finding]:
         """A field outside and inside of `$or`: the one inside replaces the one outside."""
         for rule in self.routing.rules:
-            raw = self.raw["rule"][self.positions[rule.name]].get("pattern", {})
+            raw = read_pattern(self.raw["rule"][self.positions[rule.name]])
             for path, outside, inside in _twice(raw):
                 ranges = " and ".join(parse(path, entry).text for entry in outside)
                 within = " or ".join(parse(path, entry).text for entry in inside)

@@ -41,7 +41,16 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "TOML that ends too early": ("[lanes]\norders = [", 2, "", "is not valid TOML"),
     "a key twice": (instead("alerts = [", "orders = ["), 3, "", "is not valid TOML"),
     "an unknown part": (GOOD + "[topic]\n", 12, "", "unknown key 'topic'; did you mean topics"),
+    "a misspelt header": (GOOD.replace("[[rule]]", "[[rules]]"), END - 2, "", "unknown key 'rules'; did you mean rule"),
     "an unknown lane": (instead("orders =", "order ="), 2, "", "unknown lane 'order'; did you mean orders"),
+    "a pattern that is a name": (
+        with_rule('name = "x"', 'pattern = "order.placed"', 'to = ["topic:users"]'),
+        END + 3, "rule x", "pattern is a table, such as",
+    ),
+    "a pattern in JSON that AWS refuses": (
+        with_rule('name = "x"', "pattern = '{\"type\": []}'", 'to = ["topic:users"]'),
+        END + 3, "rule x", "pattern.type: an empty list",
+    ),
     "a lane that is no list": (instead('["order.*"]', '"order.*"'), 2, "", "lane orders must be a list"),
     "a lane of numbers": (instead('["order.*"]', "[1]"), 2, "", "lane orders must be a list"),
     "a type in two lanes": (instead("order.*", "critical.alert"), 3, "", "is in two lanes, orders and alerts"),
@@ -106,6 +115,17 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
 def test_a_mistake_in_a_rule_of_another_stage_is_told_too() -> None:
     with pytest.raises(RoutingError, match="line 14: rule x: unknown destination"):
         load(with_rule('name = "x"', 'to = ["topic:user"]', 'stages = ["dev"]'), "prod")
+
+
+def test_a_pattern_may_be_json_for_toml_has_no_null() -> None:
+    rule = """name = "json"\npattern = '{"data": {"note": [null]}}'\nto = ["topic:alerts"]"""
+    routing = load(with_rule(*rule.splitlines()), "prod")
+    event = {"type": "order.placed", "id": "1", "source": "s"}
+    decided = [
+        [v.matched for v in routing.explain(parse({**event, "data": data}))]
+        for data in ({"note": None}, {"note": ""}, {})
+    ]
+    assert decided == [[True, True], [True, False], [True, False]]
 
 
 def test_the_good_file_is_good() -> None:

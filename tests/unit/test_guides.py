@@ -55,3 +55,11 @@ def test_rules_and_topics_of_the_guide_load() -> None:
 
 def test_the_guide_names_where_the_examples_are() -> None:
     assert examples.EXAMPLES in RULES
+
+
+def test_the_template_that_the_readme_shows_is_the_one_there_is() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    there = (ROOT / "templates" / "order.shipped" / "es.j2").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```jinja\n(.*?)^```", readme, re.M | re.S)
+    pieces = [piece for line in shown.splitlines() for piece in line.split("…")]
+    assert [piece for piece in pieces if piece not in there] == []

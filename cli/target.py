@@ -14,6 +14,7 @@ from typing import Any, Final
 import boto3
 import click
 import urllib3
+from botocore.config import Config
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCAL: Final = ROOT / ".heraldo" / "local.json"
@@ -41,7 +42,11 @@ class Target:
     def client(self, service: str) -> Any:
         """A boto3 client for this stage's account; the local stack has its own credentials."""
         session: Any = _session(self)
-        return session.client(service, endpoint_url=self.endpoint_url)
+        if self.endpoint_url is None:
+            return session.client(service)
+        # Where nobody listens on this machine, waiting changes nothing.
+        once = Config(connect_timeout=5, retries={"total_max_attempts": 1})
+        return session.client(service, endpoint_url=self.endpoint_url, config=once)
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Call the API; gives the status and the decoded answer.

@@ -408,6 +408,7 @@ class _Lint:
                     f"did you mean {near!r}?" if near else f"channels are {', '.join(channels)}",
                     block,
                 )
+        self._channels_in_body(needs, nested=extends is None)
         for node in tree.body:
             if isinstance(node, nodes.Output):
                 for part in node.nodes:
@@ -420,6 +421,24 @@ class _Lint:
                         "text outside of the blocks is never sent", "move it into a block",
                     )  # fmt: skip
                     break
+
+    def _channels_in_body(self, needs: Needs, *, nested: bool) -> None:
+        """A layout's output is the body: another channel's block in it is said there, too."""
+        for block in sorted(needs.placed.intersection(("subject", *CHANNELS))):
+            places = needs.blocks[block]
+            every = self._nodes(places[-1])
+            if nested and not any(
+                inner.name == block
+                for outer in every
+                if isinstance(outer, nodes.Block)
+                for inner in outer.find_all(nodes.Block)
+            ):
+                continue  # a file that extends nothing has its channels side by side
+            self.warning(
+                f"templates/{places[-1]}", self._line_of_block(places[-1], block), "channel-in-body",
+                f"block {block} stands where the body is written, so the body says it, too",
+                "move it out of block body, or out of the layout",
+            )  # fmt: skip
 
     # -- samples -----------------------------------------------------------------------------------
 

@@ -299,6 +299,13 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         rules('{ prefix = "order." }', "{ prefix = 3 }"), "error", "routing", ROUTES, 0, ""),
     "a topic that is not there": (
         rules("topic:users", "topic:user"), "error", "routing", ROUTES, 16, "user"),
+    "a channel within the body": (
+        es("{% endblock %}\n{% block sms %}Pedido {{ order.id }}{% endblock %}",
+           "{% block sms %}Pedido {{ order.id }}{% endblock %}\n{% endblock %}"),
+        "warning", "channel-in-body", OF_ES, 7, "out of block body"),
+    "a channel in the layout": (
+        {BASE: "{% block body %}{% endblock %}\n{% block sms %}{% endblock %}\nAbedul\n"},
+        "warning", "channel-in-body", BASE, 2, "out of the layout"),
     "a file that includes itself": (
         es("Hola,", '{% include "order.placed/es.j2" %} Hola,'),
         "error", "circle", OF_ES, 4, "take that line out"),

@@ -283,4 +283,4 @@ def _summary(found: Sequence[Change], revision: str) -> str:
     told = f"{len(found)} message{'s' if len(found) > 1 else ''}"
     told += f" of {types} event type{'s' if types > 1 else ''} changed since {revision}"
     broken = sum(change.status == "broken" for change in found)
-    return told + (f"; {broken} do not render." if broken else ".")
+    return told + (f"; {broken} {'does' if broken == 1 else 'do'} not render." if broken else ".")

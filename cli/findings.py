@@ -30,7 +30,7 @@ from cli.unknown import defined_names, every_node, unknown_names
 
 LOCALES: Final = ("es", "en")
 BLOCKS: Final = ("subject", "body")
-_LOCALE: Final = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
+_LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 _UNPRINTABLE: Final = {
     dict: "an object: print one of its fields",
@@ -242,6 +242,14 @@ class _Lint:
                 continue
             if file.suffix == ".j2" and _LOCALE.match(file.stem) and file.is_file():
                 locales.append(file.stem)
+                continue
+            hyphened = file.stem.replace("_", "-")  # what events and subscribers' filters say
+            if file.suffix == ".j2" and file.is_file() and _LOCALE.match(hyphened):
+                self.error(
+                    f"{folder}/{file.name}", 0, "unknown-file",
+                    f"is named in a way that no subscriber's filter on {hyphened} lets through",
+                    f"rename it to {hyphened}.j2",
+                )  # fmt: skip
                 continue
             near = nearest(file.stem, [*LOCALES, "sample"])
             self.error(

@@ -299,6 +299,9 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         rules('{ prefix = "order." }', "{ prefix = 3 }"), "error", "routing", ROUTES, 0, ""),
     "a topic that is not there": (
         rules("topic:users", "topic:user"), "error", "routing", ROUTES, 16, "user"),
+    "a locale with an underscore": (
+        {"templates/order.placed/es_AR.j2": ES},
+        "error", "unknown-file", "templates/order.placed/es_AR.j2", 0, "rename it to es-AR.j2"),
     "a channel within the body": (
         es("{% endblock %}\n{% block sms %}Pedido {{ order.id }}{% endblock %}",
            "{% block sms %}Pedido {{ order.id }}{% endblock %}\n{% endblock %}"),

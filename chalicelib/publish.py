@@ -112,7 +112,11 @@ def _publish_batch(sns: SNSClient, batch: Sequence[Publication]) -> list[Result]
             TopicArn=batch[0].topic_arn, PublishBatchRequestEntries=entries
         )
     except (BotoCoreError, ClientError) as error:
-        return [_result_of(error)] * len(batch)
+        result = _result_of(error)
+        if len(batch) > 1 and not result.retry:
+            # SNS refused the call as a whole and so sent none of it: one entry may be to blame.
+            return [_publish_batch(sns, [publication])[0] for publication in batch]
+        return [result] * len(batch)
     except ResponseParserError:  # no XML: something on the way answered, or cut the answer short
         return [Result(error="BadAnswer", retry=True, unknown=True)] * len(batch)
     # An entry that the answer does not speak of may or may not have gone out.

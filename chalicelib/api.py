@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -106,8 +107,8 @@ def get_health(request: Request) -> Answer:
 def get_openapi(request: Request) -> Answer:
     """`GET /openapi.json`: what this deployment accepts and answers."""
     http.query(request)
-    server = request.url.rstrip("/").removesuffix("/openapi.json")
-    return Answer(200, openapi.document(server or "."))
+    called = request.url.rstrip("/").removesuffix("/openapi.json")
+    return Answer(200, openapi.document(os.environ.get("HERALDO_API_URL") or called or "."))
 
 
 def get_welcome() -> Answer:

@@ -119,6 +119,7 @@ def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
         "topics": {arn.rsplit(":", 1)[1].removeprefix(prefix): arn for arn in sorted(topics)},
     }
     queue = inbox.subscribe(sqs, sns, local["topics"])
+    _tell_its_address(emulator.client("lambda"), local["api_url"])
     _wait_for_health(local["api_url"], emulator)
     return local, queue
 
@@ -129,6 +130,16 @@ def _put_gateway_responses(gateway: Any, api: str, built: package.Package) -> No
     for name, response in body["x-amazon-apigateway-gateway-responses"].items():
         gateway.put_gateway_response(restApiId=api, responseType=name, **response)
     gateway.create_deployment(restApiId=api, stageName="api")
+
+
+def _tell_its_address(functions: Any, api_url: str) -> None:
+    """The server in GET /openapi.json, which API Gateway tells a function and the local AWS does not."""
+    name = policies.function_name(STAGE, policies.API)
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name,
+        Environment={"Variables": {**variables, "HERALDO_API_URL": api_url}},
+    )
 
 
 def _create_key(dynamodb: Any) -> str:

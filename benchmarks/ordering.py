@@ -13,6 +13,7 @@ messages, runs the packaged handler on them and deletes them, as Lambda's event 
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -42,6 +43,7 @@ ATTRIBUTES: Final = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     environment.enter()
     from benchmarks import contenders
     from benchmarks.noop_aws import NoopAws

@@ -18,20 +18,14 @@ from cli import letters
 from cli import target as targets
 from cli.dead_letters import command
 from tests.factories import REGION, sample, shipped
-from tests.integration import aws_fixture
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_dispatch import run
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    local = tmp_path / "local.json"
-    found = {"api_url": "", "api_key": "", "endpoint_url": None, "region": REGION}
-    local.write_text(json.dumps(found), "utf-8")
-    monkeypatch.setattr(targets, "LOCAL", local)
+def stage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(letters, "WAIT_SECONDS", 0)  # moto's empty answers are never a mistake
-    targets._session.cache_clear()
-    yield from aws_fixture.stage(monkeypatch)
+    return stage
 
 
 def heraldo(*arguments: str, code: int = 0) -> Result:

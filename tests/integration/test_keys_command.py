@@ -8,8 +8,6 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,21 +15,8 @@ from click.testing import CliRunner, Result
 
 from chalicelib import keys
 from chalicelib.http import Problem, Request
-from cli import target as targets
 from cli.keys import command
-from tests.factories import REGION
-from tests.integration import aws_fixture
 from tests.integration.aws_fixture import Stage
-
-
-@pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    local = tmp_path / "local.json"
-    found = {"api_url": "", "api_key": "", "endpoint_url": None, "region": REGION}
-    local.write_text(json.dumps(found), "utf-8")
-    monkeypatch.setattr(targets, "LOCAL", local)
-    targets._session.cache_clear()
-    yield from aws_fixture.stage(monkeypatch)
 
 
 def heraldo(*arguments: str, code: int = 0) -> Result:

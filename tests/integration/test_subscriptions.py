@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +12,6 @@ from click.testing import CliRunner, Result
 from cli import subscribe, subscriptions, unsubscribe
 from cli import target as targets
 from tests.factories import ACCOUNT, REGION, sample, shipped
-from tests.integration import aws_fixture
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_dispatch import run
 
@@ -22,15 +19,9 @@ ANA = f"arn:aws:sqs:{REGION}:{ACCOUNT}:inbox-ana"
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Stage]:
-    local = tmp_path / "local.json"
-    found = {"api_url": "", "api_key": "", "endpoint_url": None, "region": REGION}
-    local.write_text(json.dumps(found), "utf-8")
-    monkeypatch.setattr(targets, "LOCAL", local)
-    targets._session.cache_clear()
-    for found_stage in aws_fixture.stage(monkeypatch):
-        found_stage.sqs.create_queue(QueueName="inbox-ana")
-        yield found_stage
+def stage(stage: Stage) -> Stage:
+    stage.sqs.create_queue(QueueName="inbox-ana")
+    return stage
 
 
 def heraldo(command: click.Command, *arguments: str, code: int = 0) -> Result:

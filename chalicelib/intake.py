@@ -27,7 +27,8 @@ from chalicelib.errors import FieldError, InvalidEvent, PermanentError, Transien
 from chalicelib.event import Event
 from chalicelib.ledger import Record
 from chalicelib.render import RenderError, Templates, templates
-from chalicelib.routing import Routing, did_you_mean, routing
+from chalicelib.routing import Routing, routing
+from chalicelib.spelling import did_you_mean
 
 EVENT_BYTES: Final = 256 * 1024
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")

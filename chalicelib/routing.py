@@ -16,6 +16,7 @@ from chalicelib.errors import HeraldoError, PermanentError
 from chalicelib.event import Event
 from chalicelib.patterns import Mismatch, Pattern, PatternError, compile_pattern
 from chalicelib.patterns.rule_index import RuleIndex
+from chalicelib.spelling import did_you_mean
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
@@ -281,14 +282,6 @@ def _unknown_keys(
         if key not in known:
             problem = f"unknown key {key!r}{did_you_mean(key, sorted(known))}"
             problems.append(Problem(line_of(key), rule, problem))
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """`; did you mean X?`, or nothing where nothing is near."""
-    import difflib  # only mistakes pay for it
-
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import click
 
 from chalicelib import names
 from chalicelib.render import templates
-from chalicelib.routing import did_you_mean
+from chalicelib.spelling import did_you_mean
 from cli import target as targets
 from cli.account import account, aws_errors, rules
 from cli.letters import Letter, Look, look

@@ -29,7 +29,7 @@ def command(event_type: str | None, stage: str | None, as_json: bool) -> None:
     if event_type is not None:
         found = [t for t in found if t["type"] == event_type]
         if not found:
-            from chalicelib.routing import did_you_mean
+            from chalicelib.spelling import did_you_mean
 
             near = did_you_mean(event_type, [t["type"] for t in answer["event_types"]])
             raise click.ClickException(f"There is no event type {event_type}{near}")

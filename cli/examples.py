@@ -13,7 +13,8 @@ from chalicelib import event as events
 from chalicelib.errors import HeraldoError, InvalidEvent, PermanentError
 from chalicelib.event import Event
 from chalicelib.render import Templates
-from chalicelib.routing import Lines, Problem, Routing, Verdict, did_you_mean, load
+from chalicelib.routing import Lines, Problem, Routing, Verdict, load
+from chalicelib.spelling import did_you_mean
 
 ROUTING: Final = "chalicelib/routing.toml"
 EXAMPLES: Final = "chalicelib/routing.examples.toml"

@@ -18,11 +18,12 @@ from jinja2 import nodes
 from jinja2.runtime import Macro
 
 from chalicelib import bounds, contract, event, limits
-from chalicelib.contract import Field, Needs, Reader, nearest
+from chalicelib.contract import Field, Needs, Reader
 from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.event import Event
 from chalicelib.filters import FILTERS, FilterError
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
+from chalicelib.spelling import nearest
 from cli.finding import Finding
 from cli.lint_rules import lint_routing
 from cli.syntax import explain_syntax_error

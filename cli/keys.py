@@ -15,7 +15,7 @@ import click
 from chalicelib import names
 from chalicelib.keys import CACHE_SECONDS, SCOPES, hash_of
 from chalicelib.render import templates
-from chalicelib.routing import did_you_mean
+from chalicelib.spelling import did_you_mean
 from cli import target as targets
 from cli.account import account, aws_errors
 from cli.target import Target

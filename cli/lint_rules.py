@@ -15,7 +15,7 @@ import jinja2
 from chalicelib import contract
 from chalicelib import event as events
 from chalicelib.contract import Field as Data
-from chalicelib.contract import Reader, nearest
+from chalicelib.contract import Reader
 from chalicelib.errors import InvalidEvent, PermanentError
 from chalicelib.event import Event
 from chalicelib.patterns import Alternative
@@ -23,6 +23,7 @@ from chalicelib.patterns.conditions import Condition, parse
 from chalicelib.patterns.fields import Field, leaves
 from chalicelib.render import Templates
 from chalicelib.routing import Lines, Routing, RoutingError, Rule, load, read_pattern
+from chalicelib.spelling import nearest
 from cli.finding import Finding
 
 FILE: Final = "chalicelib/routing.toml"

@@ -17,7 +17,7 @@ import click
 
 from chalicelib import limits
 from chalicelib.render import Templates
-from chalicelib.routing import did_you_mean
+from chalicelib.spelling import did_you_mean
 from cli import target as targets
 from cli.samples import NAMES, ROOT, Rendering, Trouble, TroubleError, place, render, sample
 

@@ -18,10 +18,10 @@ import jinja2
 
 from chalicelib import bounds
 from chalicelib import event as events
-from chalicelib.contract import nearest
 from chalicelib.errors import InvalidEvent, PermanentError
 from chalicelib.event import Event
 from chalicelib.render import CHANNELS, Message, RenderError, Templates
+from chalicelib.spelling import nearest
 from cli.syntax import explain_syntax_error
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -11,7 +11,8 @@ from typing import Any, Final
 import click
 
 from chalicelib import names
-from chalicelib.routing import Topic, did_you_mean
+from chalicelib.routing import Topic
+from chalicelib.spelling import did_you_mean
 from cli import target as targets
 from cli.account import account, aws_errors, rules
 from cli.target import Target

@@ -8,7 +8,7 @@ from typing import Final
 
 import jinja2
 
-from chalicelib.contract import nearest
+from chalicelib.spelling import nearest
 
 _TAGS: Final = ["block", "endblock", "if", "elif", "else", "endif", "for", "endfor", "set", "endset", "macro", "endmacro", "call", "endcall", "filter", "endfilter", "extends", "include", "import", "from", "with", "endwith", "raw", "endraw"]  # fmt: skip
 _TAG: Final = re.compile(r"\{%[-+]?\s*(\w+)")

@@ -224,7 +224,7 @@ def sample(event_type: str) -> dict[str, Any]:
     """The whole sample event of a type."""
     file = ROOT / "templates" / event_type / "sample.json"
     if not file.exists():
-        from chalicelib.routing import did_you_mean
+        from chalicelib.spelling import did_you_mean
 
         types = [f.name for f in (ROOT / "templates").iterdir() if f.name[0] not in "_."]
         near = did_you_mean(event_type, sorted(types))

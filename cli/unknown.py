@@ -9,7 +9,7 @@ from typing import Final, Literal
 import jinja2
 from jinja2 import nodes
 
-from chalicelib.contract import nearest
+from chalicelib.spelling import nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,16 +27,7 @@ from typing import Any, Final
 import jinja2
 
 from chalicelib import bounds, filters
-from chalicelib.contract.needs import (
-    Demand,
-    Field,
-    Format,
-    Kind,
-    Needs,
-    formats_of,
-    kind_of,
-    nearest,
-)
+from chalicelib.contract.needs import Demand, Field, Format, Kind, Needs, formats_of, kind_of
 from chalicelib.contract.walk import Reader
 
 __all__ = [
@@ -47,7 +38,6 @@ __all__ = [
     "fields_of",
     "merge",
     "missing",
-    "nearest",
     "to_json_schema",
 ]
 

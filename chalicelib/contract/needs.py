@@ -7,7 +7,7 @@ field's parent being there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -217,13 +217,3 @@ def _certain(uses: set[frozenset[tuple[int, int]]]) -> bool:
             return False
         uses = uses | found
     return False
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was most likely meant to be, if any is near."""
-    import difflib  # only mistakes pay for it
-
-    names = list(known)
-    lower = {known.lower(): known for known in names}
-    found = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    return lower[found[0]] if found else None

@@ -10,7 +10,7 @@ import jinja2
 from jinja2 import nodes
 
 from chalicelib.contract.expressions import Expressions
-from chalicelib.contract.needs import MAX_DEPTH, Needs, Path, nearest
+from chalicelib.contract.needs import MAX_DEPTH, Needs, Path
 from chalicelib.contract.values import (
     PERHAPS,
     Absent,
@@ -23,6 +23,7 @@ from chalicelib.contract.values import (
     Scope,
     Value,
 )
+from chalicelib.spelling import nearest
 
 
 class Reader:

@@ -10,7 +10,7 @@ help: ## Show this list
 .PHONY: run
 run: ## Bring up everything on this machine: local AWS, the app, an inbox (HERALDO_PORT, 4566)
 	@cli/setup.sh tools aws
-	@$(PYTHON) -m cli.local
+	@$(PYTHON) -m cli.stack.local
 
 .PHONY: test
 test: ## Run every test
@@ -32,27 +32,27 @@ check: ## Formatting, lint and types
 .PHONY: deploy
 deploy: ## Deploy everything to AWS as one stack (STAGE=dev)
 	@cli/setup.sh tools
-	@$(PYTHON) -m cli.deploy --stage $(STAGE)
+	@$(PYTHON) -m cli.deploy.deploy --stage $(STAGE)
 
 .PHONY: infra
 infra: ## Deploy queues, topics and tables only, for a plain `chalice deploy` (STAGE=dev)
 	@cli/setup.sh tools
-	@$(PYTHON) -m cli.deploy --stage $(STAGE) --infra
+	@$(PYTHON) -m cli.deploy.deploy --stage $(STAGE) --infra
 
 .PHONY: package
 package: ## Build the template and the zip without deploying them (STAGE=dev)
 	@cli/setup.sh tools
-	@$(PYTHON) -m cli.package --stage $(STAGE)
+	@$(PYTHON) -m cli.deploy.package --stage $(STAGE)
 
 .PHONY: policies
-policies: ## Write the IAM policy files from cli/policies.py
+policies: ## Write the IAM policy files from cli/deploy/policies.py
 	@cli/setup.sh tools
-	@$(PYTHON) -m cli.policies
+	@$(PYTHON) -m cli.deploy.policies
 
 .PHONY: golden
 golden: ## Accept what the samples say now: rewrite tests/golden
 	@cli/setup.sh tools
-	@$(PYTHON) -m cli.samples tests/golden
+	@$(PYTHON) -m cli.words.samples tests/golden
 
 .PHONY: bench
 bench: ## Measure Heraldo against the textbook ways (docs/performance.md)

@@ -5,8 +5,10 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Response, SQSEvent
 
-from chalicelib import api, bus, dispatch, http, log, names
-from chalicelib.http import SECURITY_HEADERS, Answer, Problem, Request
+from chalicelib import log, names
+from chalicelib.door import api, bus, http
+from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
+from chalicelib.lanes import dispatch
 
 app = Chalice("heraldo", configure_logs=False)
 app.api.binary_types = []
@@ -14,7 +16,7 @@ STAGE = names.stage()
 READ = ["GET", "HEAD"]
 # Any content type gets as far as our own refusal of it, which says what to send instead.
 OPEN: Any = {"content_types": ["*/*"]}
-# Who may call is checked by API Gateway where callers sign, by chalicelib.keys where they have keys.
+# Who may call is checked by API Gateway where callers sign, by chalicelib.door.keys where they have keys.
 KEYED: Any = {**OPEN, "authorizer": IAMAuthorizer()} if names.iam_callers() else OPEN
 
 

@@ -107,7 +107,7 @@ def _plain_jinja() -> Callable[[str], dict[str, Any]]:
     """From a queue message's body to what `publish` takes."""
     import jinja2
 
-    from chalicelib.filters import FILTERS
+    from chalicelib.words.filters import FILTERS
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROOT / "templates"),

@@ -24,10 +24,13 @@ from statistics import median, quantiles
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from chalicelib import bounds, catalog, event, intake
-from chalicelib.contract import missing
-from cli import local, package
-from cli.emulator import Emulator, free_port
+from chalicelib.door import intake
+from chalicelib.events import bounds, event
+from chalicelib.plan import catalog
+from chalicelib.words.contract import missing
+from cli.deploy import package
+from cli.stack import local
+from cli.stack.emulator import Emulator, free_port
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TYPES: Final = ("order.shipped", "order.placed", "critical.alert")

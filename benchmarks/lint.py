@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chalicelib.render import Templates
-from cli.findings import lint
+from chalicelib.words.render import Templates
+from cli.lint.findings import lint
 
 ROOT = Path(__file__).parents[1]
 

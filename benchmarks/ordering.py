@@ -48,7 +48,7 @@ def main() -> None:
     from benchmarks import contenders
     from benchmarks.noop_aws import NoopAws
     from cli import setup
-    from cli.emulator import Emulator, free_port
+    from cli.stack.emulator import Emulator, free_port
 
     setup.ensure("aws")
     print(f"{WORKERS} workers, {DELAY * 1000:.0f} ms a call, {SECONDS:.0f} s each", flush=True)

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from moto.events.models import EventPattern
 
-from chalicelib.patterns import compile_pattern
-from chalicelib.patterns.rule_index import RuleIndex
+from chalicelib.rules.patterns import compile_pattern
+from chalicelib.rules.patterns.rule_index import RuleIndex
 
 TYPES = [
     "order.placed",

@@ -14,10 +14,11 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from chalicelib import routing
-from chalicelib.routing import Routing, RoutingError
+from chalicelib.rules import routing
+from chalicelib.rules.routing import Routing, RoutingError
 from cli import target as targets
-from cli.target import ROOT, Target
+from cli.paths import ROOT
+from cli.target import Target
 
 _MISSING = frozenset(
     (

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-# name: the module in cli/, and the line that `./heraldo --help` shows
+# name: the module in cli/commands/, and the line that `./heraldo --help` shows
 COMMANDS: Final = {
     "send": ("send", "Send an event; without --data, its type's sample."),
     "status": ("status", "Show what became of an event, and why."),
@@ -35,7 +35,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
 

@@ -16,8 +16,7 @@ import click
 import urllib3
 from botocore.config import Config
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-LOCAL: Final = ROOT / ".heraldo" / "local.json"
+from cli.paths import LOCAL, ROOT
 
 stage_option: Final = click.option(
     "--stage", help="A stage on AWS, such as dev or prod; without it, the local stack."

@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import names
-from cli import deploy, inbox, package
-from cli.emulator import CREDENTIALS, REGION, ROOT, Emulator, free_port
+from cli.commands import inbox
+from cli.deploy import deploy, package
+from cli.paths import ROOT
+from cli.stack.emulator import CREDENTIALS, REGION, Emulator, free_port
 from tests.chaos.proxy import MARKER, Acceptance, Proxy
 from tests.factories import sample
 

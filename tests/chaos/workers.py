@@ -25,7 +25,9 @@ def main() -> None:
     sys.path.insert(0, sys.argv[1])
     count, queue_url, arn = int(sys.argv[2]), sys.argv[3], sys.argv[4]
     import app
-    from chalicelib import aws, render, routing
+    from chalicelib import aws
+    from chalicelib.rules import routing
+    from chalicelib.words import render
 
     for make in (aws.sns, aws.sqs, aws.dynamodb, routing.routing, render.templates):
         make()

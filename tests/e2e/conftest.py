@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
-from cli import inbox, local, package
-from cli.emulator import Emulator, free_port
+from cli.commands import inbox
+from cli.deploy import package
+from cli.stack import local
+from cli.stack.emulator import Emulator, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_COPIED = (".git", ".venv*", ".heraldo", "__pycache__", ".*_cache", ".hypothesis")

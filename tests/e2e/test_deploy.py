@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli import inbox
-from cli.emulator import Emulator
+from cli.commands import inbox
+from cli.stack.emulator import Emulator
 from tests.e2e.conftest import shell_environment
 
 STAGE = "dev"

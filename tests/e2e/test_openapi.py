@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import http
-from chalicelib.render import templates
+from chalicelib.door import http
+from chalicelib.words.render import templates
 from tests.e2e.conftest import Stack
 
 FULL = os.environ.get("HERALDO_SCHEMATHESIS") == "full"

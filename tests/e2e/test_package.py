@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli import package
+from cli.deploy import package
 from tests.e2e.conftest import ROOT
 
 

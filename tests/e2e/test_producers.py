@@ -16,7 +16,8 @@ from cloudevents.core.bindings.http import HTTPMessage, to_binary_event, to_stru
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from chalicelib import bus, names
+from chalicelib import names
+from chalicelib.door import bus
 from tests.e2e.conftest import Stack
 from tests.factories import sample
 

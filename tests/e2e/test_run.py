@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.emulator import free_port
+from cli.stack.emulator import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for leftovers in /proc")
 
@@ -173,10 +173,10 @@ def test_saved_rules_and_code_take_effect_and_broken_ones_do_not(run: Run) -> No
     run.post({"type": "critical.alert", **_alert("cuatro")})
     assert "  users " in run.until("cuatro")
 
-    api = run.tree / "chalicelib" / "api.py"
+    api = run.tree / "chalicelib" / "door" / "api.py"
     mended = '\ndef get_health(_request: Request) -> Answer:\n    return Answer(200, {"status": "mended"})\n'
     api.write_text(api.read_text("utf-8") + mended)
-    run.until("reloaded chalicelib/api.py")
+    run.until("reloaded chalicelib/door/api.py")
     assert run.get("/health") == {"status": "mended"}
 
     (run.tree / "chalicelib" / "names.py").write_text("import nothing_of_that_name\n")
@@ -201,7 +201,7 @@ def test_stopping_it_leaves_nothing_behind(run: Run, number: signal.Signals) -> 
 
 def test_the_local_aws_dies_with_a_parent_that_is_killed(run: Run) -> None:
     run.until("Heraldo is up")
-    [parent] = [line.split()[0] for line in run.leftovers() if "cli.local" in line]
+    [parent] = [line.split()[0] for line in run.leftovers() if "cli.stack.local" in line]
     os.kill(int(parent), signal.SIGKILL)
 
     run.process.wait(15)

@@ -17,8 +17,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from cli import local, package
-from cli.emulator import CREDENTIALS, REGION, Emulator
+from cli.deploy import package
+from cli.stack import local
+from cli.stack.emulator import CREDENTIALS, REGION, Emulator
 from tests.factories import sample
 
 ROOT_USER = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
@@ -33,7 +34,7 @@ def signed_package(tree: Path, tmp_path: Path) -> package.Package:
     file.write_text(json.dumps(config), "utf-8")
     out = tmp_path / "package"
     subprocess.run(
-        [sys.executable, "-m", "cli.package", "--stage", "local", "--out", str(out)],
+        [sys.executable, "-m", "cli.deploy.package", "--stage", "local", "--out", str(out)],
         cwd=tree,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         check=True,

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import policies
+from cli.deploy import policies
 from tests.e2e.conftest import ROOT, Stack
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
-from chalicelib import aws, intake, keys, names
-from chalicelib.render import templates
-from chalicelib.routing import routing
+from chalicelib import aws, names
+from chalicelib.door import intake, keys
+from chalicelib.rules.routing import routing
+from chalicelib.words.render import templates
 from tests.factories import ACCOUNT, REGION
 
 TOPICS = ("users", "company", "alerts")
@@ -116,7 +117,8 @@ class Stage:
         )
 
     def ledger(self, event_id: str) -> dict[str, Any]:
-        from chalicelib import api, ledger
+        from chalicelib.door import api
+        from chalicelib.store import ledger
 
         [record] = ledger.find(event_id)
         return api.life(record)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib import intake, keys, ledger
-from chalicelib.intake import Accepted
+from chalicelib.door import intake, keys
+from chalicelib.door.intake import Accepted
+from chalicelib.store import ledger
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 
@@ -292,7 +293,7 @@ def test_a_key_does_what_its_scope_says_and_no_more(door: Client, stage: Stage) 
 
 
 def test_a_test_key_marks_the_event_so_that_it_is_not_published(door: Client, stage: Stage) -> None:
-    from chalicelib.dispatch import dispatch
+    from chalicelib.lanes.dispatch import dispatch
 
     add_key(stage, "hk_trying-trying-trying", "trying", "send read", test={"BOOL": True})
     post(door, shipped(1), secret="hk_trying-trying-trying")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bus, names
+from chalicelib import names
+from chalicelib.door import bus
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
 
@@ -135,7 +136,7 @@ def test_what_cannot_be_queued_now_is_kept_and_not_forgotten(
 
 
 def test_an_alarm_becomes_a_readable_notification(stage: Stage) -> None:
-    from chalicelib.dispatch import dispatch
+    from chalicelib.lanes.dispatch import dispatch
 
     bus.take_alarm(alarm())
     dispatch(stage.receive("alerts"), "alerts", lambda: 30_000)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.render import Templates
-from cli import letters
+from chalicelib.words.render import Templates
 from cli import target as targets
-from cli.dead_letters import command
+from cli.commands.dead_letters import command
+from cli.letters import letters
 from tests.factories import REGION, sample, shipped
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_dispatch import run
@@ -73,7 +73,11 @@ def mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             text = "{% block subject %}Va{% endblock %}{% block body %}{{ event.id }}{% endblock %}"
             (folder / f"{locale}.j2").write_text(text, "utf-8")
         found = Templates(tmp_path / "templates")
-        for module in ("chalicelib.dispatch", "chalicelib.render", "cli.dead_letters"):
+        for module in (
+            "chalicelib.lanes.dispatch",
+            "chalicelib.words.render",
+            "cli.commands.dead_letters",
+        ):
             monkeypatch.setattr(f"{module}.templates", lambda: found)
 
     return mended

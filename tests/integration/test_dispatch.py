@@ -1,4 +1,4 @@
-"""chalicelib/dispatch.py on moto: what a lane does with a batch."""
+"""chalicelib/lanes/dispatch.py on moto: what a lane does with a batch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.dispatch import Redeliver, dispatch
-from chalicelib.render import Templates
+from chalicelib.lanes.dispatch import Redeliver, dispatch
+from chalicelib.words.render import Templates
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 
@@ -182,7 +182,7 @@ def test_a_mistake_of_ours_takes_nobody_else_with_it(
         (tmp_path / name / "es.j2").write_text(text, encoding="utf-8")
     own = Templates(tmp_path)
     own.environment.filters["broken"] = broken_filter
-    monkeypatch.setattr("chalicelib.dispatch.templates", lambda: own)
+    monkeypatch.setattr("chalicelib.lanes.dispatch.templates", lambda: own)
 
     bad = {"type": "order.placed", "id": "bad", "source": "/s", "data": {"name": "secreto"}}
     stage.send(bad, group="a", dedup="bad")

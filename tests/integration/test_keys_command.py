@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib import keys
-from chalicelib.http import Problem, Request
-from cli.keys import command
+from chalicelib.door import keys
+from chalicelib.door.http import Problem, Request
+from cli.commands.keys import command
 from tests.integration.aws_fixture import Stage
 
 

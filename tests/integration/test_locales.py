@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib import aws
-from chalicelib.dispatch import Batch, Redeliver
-from chalicelib.routing import Routing, load
+from chalicelib.lanes.dispatch import Batch, Redeliver
+from chalicelib.rules.routing import Routing, load
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
 

@@ -25,10 +25,10 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from moto.events.models import EventPattern
 
-from chalicelib.patterns import compile_pattern
-from chalicelib.patterns.conditions import address, comparable
+from chalicelib.rules.patterns import compile_pattern
+from chalicelib.rules.patterns.conditions import address, comparable
 from tests.event_patterns import EVENTS, PATTERNS, PLAIN_EVENTS
-from tests.unit import test_patterns
+from tests.unit.rules import test_patterns
 
 MINISTACK = Path(__file__).parents[2] / ".venv-aws" / "bin" / "ministack"
 START_SECONDS = 60

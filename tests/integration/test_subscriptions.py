@@ -9,8 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import subscribe, subscriptions, unsubscribe
 from cli import target as targets
+from cli.commands import subscribe, subscriptions, unsubscribe
 from tests.factories import ACCOUNT, REGION, sample, shipped
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_dispatch import run

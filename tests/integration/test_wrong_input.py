@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from chalice.test import Client, HTTPResponse
 
-from chalicelib.http import SECURITY_HEADERS
+from chalicelib.door.http import SECURITY_HEADERS
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_api import SECRET, add_key, get, queued
@@ -566,7 +566,7 @@ def test_every_time_of_rfc_3339_is_taken(door: Client, time: str) -> None:
 def test_what_goes_wrong_inside_is_told_without_a_trace(
     door: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from chalicelib import intake
+    from chalicelib.door import intake
 
     def broken(*_: object) -> None:
         raise KeyError(VALUE)
@@ -583,7 +583,7 @@ def test_a_key_that_was_refused_and_then_created_works_after_a_moment(
 ) -> None:
     import time
 
-    from chalicelib import keys
+    from chalicelib.door import keys
 
     late = "hk_late-late-late-late"
     assert get(door, "/event-types", secret=late).status_code == 401

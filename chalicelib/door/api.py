@@ -1,0 +1,192 @@
+"""The HTTP API, one function per call. Knows no Chalice: takes a Request, gives an Answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from chalicelib.door import cloudevents, http, intake, keys, openapi
+from chalicelib.door.http import Answer, Problem, Request
+from chalicelib.door.intake import Accepted, Checked, Conflict
+from chalicelib.door.keys import Key
+from chalicelib.errors import FieldError, InvalidEvent, TransientError
+from chalicelib.events.event import is_id
+from chalicelib.plan import catalog
+from chalicelib.plan.plan import plan
+from chalicelib.rules.routing import routing
+from chalicelib.store import ledger
+from chalicelib.store.ledger import Record
+from chalicelib.words.render import templates
+
+_RETRY: Final = {"Retry-After": "2"}
+
+
+def post_event(request: Request) -> Answer:
+    """`POST /events`: one event; 202 accepted, 200 duplicate, or its plan where it is a dry run."""
+    key = keys.require(request, "send")
+    dry_run = _flag(http.query(request, "dry_run"), "dry_run")
+    checked = _check(cloudevents.read_event(request), key)
+    if dry_run:
+        return Answer(200, plan(checked.event, checked.lane, checked.composed, routing()))
+    [result] = intake.accept([checked])
+    if not isinstance(result, Accepted):
+        raise _refusal(result)
+    return Answer(200 if result.status == "duplicate" else 202, _accepted(result))
+
+
+def post_batch(request: Request) -> Answer:
+    """`POST /events/batch`: one result per event, in order; a bad event never blocks a good one."""
+    key = keys.require(request, "send")
+    http.query(request)
+    results: list[dict[str, Any]] = []
+    good: list[tuple[int, Checked]] = []
+    for position, raw in enumerate(cloudevents.read_batch(request)):
+        try:
+            if not isinstance(raw, dict):
+                raise Problem(400, "not-an-event", "An event must be a JSON object.")
+            good.append((position, _check(raw, key)))
+            results.append({})
+        except Problem as problem:
+            results.append(_rejected(raw, problem))
+    for (position, checked), result in zip(
+        good, intake.accept([checked for _, checked in good]), strict=True
+    ):
+        if isinstance(result, Accepted):
+            results[position] = _accepted(result)
+        else:
+            results[position] = _rejected({"id": checked.event.id}, _refusal(result))
+    return Answer(200, results)
+
+
+def get_event(request: Request, event_id: str) -> Answer:
+    """`GET /events/{id}`: what became of an event."""
+    key = keys.require(request, "read")
+    wanted = http.query(request, "source").get("source")
+    try:
+        found = _find(event_id)
+    except TransientError:
+        detail = "The ledger cannot be read right now."
+        raise Problem(503, "unavailable", detail, headers=_RETRY) from None
+    seen = [r for r in found if key.may_type(r.type) and wanted in (None, r.source)]
+    if not seen:
+        raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
+    seen.sort(key=lambda record: record.source != key.name)  # one's own first
+    return Answer(200, life(seen[0]))
+
+
+def _find(event_id: str) -> list[Record]:
+    """The events of an id as it stands in the path, or as it is meant where it is percent-encoded.
+
+    A gateway hands a path on as it was sent or decoded, an id with a slash only gets through some of
+    them encoded twice, and an id may itself have a percent sign; so what came is looked for first.
+    """
+    once = unquote(event_id)
+    for candidate in dict.fromkeys((event_id, once, unquote(once))):
+        if is_id(candidate):
+            found = ledger.find(candidate)
+            if found:
+                return found
+    return []
+
+
+def get_event_types(request: Request) -> Answer:
+    """`GET /event-types`: every type with its lane, locales, required data and sample."""
+    key = keys.require(request, "read")
+    http.query(request)
+    types = [catalog.event_type(name) for name in templates().types if key.may_type(name)]
+    return Answer(200, {"event_types": types})
+
+
+def get_health(request: Request) -> Answer:
+    """`GET /health`: this worker is up, its templates and rules are loaded."""
+    http.query(request)
+    return Answer(200, {"status": "ok", "event_types": len(templates().types)})
+
+
+def get_openapi(request: Request) -> Answer:
+    """`GET /openapi.json`: what this deployment accepts and answers."""
+    http.query(request)
+    called = request.url.rstrip("/").removesuffix("/openapi.json")
+    return Answer(200, openapi.document(os.environ.get("HERALDO_API_URL") or called or "."))
+
+
+def get_welcome() -> Answer:
+    """`GET /`: a page that tells a person what this is."""
+    page = (Path(__file__).parent / "welcome.html").read_text(encoding="utf-8")
+    return Answer(200, page, "text/html; charset=utf-8")
+
+
+def refuse_method(method: str, allowed: Sequence[str]) -> Answer:
+    """A method that an address does not have: 405, or for OPTIONS which it has."""
+    headers = {"Allow": ", ".join((*allowed, "OPTIONS"))}
+    if method == "OPTIONS":
+        return Answer(204, "", headers=headers)
+    detail = f"This address takes {' and '.join(allowed)}."
+    raise Problem(405, "method", detail, headers=headers)
+
+
+def life(record: Record) -> dict[str, Any]:
+    """An event's record as it is shown: no words, no person."""
+    timeline = [line.split(" ", 1) for line in record.timeline]
+    found: dict[str, Any] = {
+        "id": record.id,
+        "source": record.source,
+        "type": record.type or None,
+        "status": record.status,
+        "lane": record.lane,
+        "timeline": [{"at": at, "status": status} for at, status in timeline],
+        "rules": list(record.rules),
+        "messages": record.sent,
+        "template": record.template or None,
+        "attempts": record.attempts,
+    }
+    if record.reason:
+        found["reason"] = record.reason
+        found["detail"] = record.detail
+    if record.test:
+        found["test"] = True
+    return found
+
+
+def _check(raw: dict[str, Any], key: Key) -> Checked:
+    event_type = raw.get("type")
+    if isinstance(event_type, str) and not key.may_type(event_type):
+        raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")
+    try:
+        return intake.check(raw, default_source=key.name, test=key.test)
+    except InvalidEvent as error:
+        status = 413 if error.reason == "too-large" else 422
+        detail = "Nothing was queued. Mend the fields below and send it again."
+        raise Problem(status, error.reason, detail, error.errors) from None
+
+
+def _refusal(result: Conflict | TransientError) -> Problem:
+    if isinstance(result, Conflict):
+        problem = "differs from the event that was taken under this id"
+        errors = [FieldError(name, problem) for name in result.fields]
+        return Problem(409, "conflict", "Use a new id, or send the same event.", errors)
+    detail = "The event was not taken. Send it again as it is."
+    return Problem(503, "unavailable", detail, headers=_RETRY)
+
+
+def _rejected(raw: Any, problem: Problem) -> dict[str, Any]:
+    """The result of one event of a batch that was not taken; only a well-formed id is repeated."""
+    given = raw.get("id") if isinstance(raw, dict) else None
+    event_id = given if is_id(given) else None
+    status = "unavailable" if problem.status >= 500 else "rejected"
+    return {"id": event_id, "status": status, "problem": problem.body()}
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name, "false")
+    if value not in ("true", "false"):
+        errors = [FieldError(name, "must be true or false")]
+        raise Problem(400, "query", "The query cannot be read.", errors)
+    return value == "true"
+
+
+def _accepted(result: Accepted) -> dict[str, Any]:
+    return {"id": result.id, "status": result.status, "lane": result.lane}

@@ -1,0 +1,143 @@
+"""EventBridge as a door: events put on the bus, and CloudWatch alarms made readable.
+
+Nobody waits for an answer here, so an event that cannot be accepted goes to a dead-letter queue with
+its reason, where `./heraldo dead-letters` shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from chalicelib import aws, log, names
+from chalicelib.door import intake
+from chalicelib.door.intake import Accepted
+from chalicelib.errors import PermanentError, TransientError
+from chalicelib.events.event import MAX_ID, MAX_SOURCE
+from chalicelib.lanes import queues
+from chalicelib.lanes.queues import DeadLetter, Received
+from chalicelib.rules.routing import routing
+
+DETAIL_TYPE: Final = "Heraldo Event"
+ALARM: Final = "aws.alarm"
+# Where an event is dead-lettered whose type, and so whose lane, cannot be told.
+_LANE_OF_LAST_RESORT: Final = "alerts"
+# Seconds between tries where the ledger or the queue is out of reach, before it is dead-lettered.
+_PAUSES: Final = (0.5, 2.0)
+# Characters that SQS does not take, which JSON can carry as escapes:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def take_event(envelope: Mapping[str, Any]) -> None:
+    """Accept an event that was put on the bus with detail-type `Heraldo Event`.
+
+    The detail is an event as over HTTP. EventBridge's id makes it idempotent where it has none.
+
+    Raises
+    ------
+    TransientError : neither the event nor its dead letter could be queued; Lambda tries again.
+    """
+    detail = envelope.get("detail")
+    raw: dict[str, Any] = dict(detail) if isinstance(detail, Mapping) else {}
+    for name, default in (("id", envelope["id"]), ("source", _source(envelope))):
+        if raw.get(name) is None:
+            raw[name] = default
+    _take(raw, envelope)
+
+
+def _source(envelope: Mapping[str, Any]) -> str:
+    """Who put it on the bus, as the URI that a CloudEvents source is."""
+    return f"eventbridge:{quote(str(envelope.get('source', '')), safe='/:.@')}"[:MAX_SOURCE]
+
+
+def take_alarm(envelope: Mapping[str, Any]) -> None:
+    """Accept a CloudWatch alarm's change of state as an `aws.alarm` event.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+
+    Raises
+    ------
+    TransientError : as `take_event`.
+    """
+    detail = envelope["detail"]
+    state = detail.get("state") or {}
+    data: dict[str, Any] = {
+        "name": detail.get("alarmName", ""),
+        "state": state.get("value", ""),
+        "previous": (detail.get("previousState") or {}).get("value", ""),
+        "reason": state.get("reason", ""),
+        "since": state.get("timestamp") or envelope.get("time", ""),
+        "region": envelope.get("region", ""),
+        "account": envelope.get("account", ""),
+    }
+    description = (detail.get("configuration") or {}).get("description")
+    if description:
+        data["description"] = description
+    raw = {
+        "id": envelope["id"],
+        "source": "eventbridge:aws.cloudwatch",
+        "type": ALARM,
+        "subject": f"alarm {data['name']}"[:1024],
+        "time": envelope.get("time"),
+        "data": data,
+    }
+    _take(raw, envelope)
+
+
+def _take(raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
+    try:
+        checked = intake.check(raw, default_source="eventbridge")
+    except PermanentError as error:
+        _dead_letter(raw, envelope, error)
+        return
+    for pause in (*_PAUSES, None):
+        [result] = intake.accept([checked])
+        if pause is None or not isinstance(result, TransientError):
+            break
+        time.sleep(pause)
+    if isinstance(result, TransientError):
+        # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
+        _dead_letter(raw, envelope, PermanentError("unavailable", str(result)))
+    elif not isinstance(result, Accepted):
+        _dead_letter(raw, envelope, result)
+
+
+def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: PermanentError) -> None:
+    event_type = _text(raw.get("type"))
+    try:
+        lane = routing().lane(event_type)
+    except PermanentError:
+        lane = _LANE_OF_LAST_RESORT
+    body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+    # Its ordering key, as far as it can be read: a redrive keeps what the event asked for.
+    keys = (_text(raw.get(name)) for name in ("partitionkey", "recipient", "subject", "type"))
+    message = Received(
+        message_id=envelope["id"],
+        receipt_handle="",
+        body=_REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
+        group=intake.group_id(next(filter(None, keys), envelope["id"])),
+        receives=1,
+        attributes={},
+    )
+    letter = DeadLetter(
+        message,
+        error.reason,
+        _text(str(error)),
+        _text(raw["id"])[:MAX_ID],
+        _text(raw["source"])[:MAX_SOURCE],
+        event_type[:MAX_ID],
+    )
+    url = intake.queue_url(names.dead_queue(names.stage(), lane))
+    if not queues.dead_letter(aws.sqs(), url, [letter]):
+        raise TransientError("the dead letter was not queued")
+    log.warning("dead-lettered", lane=lane, event=envelope["id"], reason=error.reason)
+
+
+def _text(value: object) -> str:
+    """A text as SQS takes it in an attribute; nothing for what is no text."""
+    return _REFUSED.sub("?", value) if isinstance(value, str) else ""

@@ -1,0 +1,340 @@
+"""The door: check an event, choose its lane, write it down, queue it.
+
+The order is what makes a 202 a promise. The ledger is claimed first (a conditional write, so one of
+fifty simultaneous requests wins), the queue comes second. A crash in between leaves an event that is
+`accepted` in the ledger and in no queue; nobody got a 202 for it, and the sender's next try finds the
+claim and queues it again, which FIFO deduplication and the ledger make harmless.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import aws, names
+from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
+from chalicelib.events import bounds, event
+from chalicelib.events.event import Event
+from chalicelib.lanes import queues
+from chalicelib.plan import catalog
+from chalicelib.plan.compose import Composed, compose
+from chalicelib.rules.routing import Routing, routing
+from chalicelib.spelling import did_you_mean
+from chalicelib.store import ledger
+from chalicelib.store.ledger import Record
+from chalicelib.words.contract import missing
+from chalicelib.words.render import RenderError, Templates, templates
+
+EVENT_BYTES: Final = 256 * 1024
+_GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
+_BATCH_BYTES: Final = 1024 * 1024
+_LEAVES: Final = 100
+# One for all: `json.dumps` with options makes a new encoder for every field.
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+# A hundred records are claimed in one transaction, which DynamoDB bounds at 4 MiB.
+_FIELDS_CHARACTERS: Final = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An event that will render, with its lane and what it comes to."""
+
+    event: Event
+    lane: str
+    composed: Composed
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer for one event: `accepted`, or `duplicate` of what was already taken."""
+
+    id: str
+    lane: str
+    status: str
+
+
+class Conflict(PermanentError):
+    """The id was taken for an event with other content; `fields` names what differs."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__("conflict", "the id stands for an event with other content")
+        self.fields = tuple(fields)
+
+
+def check(raw: object, *, default_source: str, test: bool = False) -> Checked:
+    """Read an event and make sure that it can be delivered, which is: render it.
+
+    Raises
+    ------
+    InvalidEvent : naming every field at fault and the remedy.
+    """
+    odd = bounds.problems(raw)
+    if odd:
+        raise InvalidEvent("invalid-event", odd)
+    found = event.parse(raw, default_source=default_source)
+    if len(found.to_json().encode()) > EVENT_BYTES:
+        raise InvalidEvent("too-large", [FieldError("event", "is larger than 256 KiB")])
+    known = templates()
+    if found.type not in known.types:
+        raise InvalidEvent("unknown-type", [FieldError("type", _unknown_type(found.type, known))])
+    lacking = missing(catalog.contract_of(found.type), found.data)
+    if lacking:
+        errors = [FieldError(f"data.{field}", problem) for field, problem in lacking]
+        raise InvalidEvent("missing-data", [_with_template(e, found, known) for e in errors])
+    return Checked(found, *_composed(found, known, routing()), test)
+
+
+def _composed(found: Event, known: Templates, rules: Routing) -> tuple[str, Composed]:
+    try:
+        lane = rules.lane(found.type)
+        composed = compose(found, lane, rules, known, str)
+        if not composed.messages:
+            known.render(found)  # suppressed or not, an event that cannot render is a mistake
+    except RenderError as error:
+        raise InvalidEvent(error.reason, _render_errors(error)) from None
+    except InvalidEvent:
+        raise
+    except PermanentError as error:
+        raise InvalidEvent(error.reason, [FieldError("event", str(error))]) from None
+    return lane, composed
+
+
+def _unknown_type(event_type: str, known: Templates) -> str:
+    near = did_you_mean(event_type, known.types)
+    return f"is not a known event type{near or '; known are ' + ', '.join(known.types)}"
+
+
+def accept(checked: Sequence[Checked]) -> list[Accepted | Conflict | TransientError]:
+    """Take events: claim each in the ledger, then queue it. One result per event, in order.
+
+    A `TransientError` among the results says that this event was not taken and may be sent again.
+    """
+    claims = [_Claim(c) for c in checked]
+    _claim(claims)
+    _enqueue([claim for claim in claims if claim.to_queue])
+    return [claim.result() for claim in claims]
+
+
+class _Claim:
+    """One event on its way into the ledger and the queue."""
+
+    def __init__(self, checked: Checked) -> None:
+        self.checked = checked
+        self.lane = checked.lane
+        named = bool(checked.event.id)
+        self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
+        # What a test key sent publishes nothing, so it must never stand for what a live key sends.
+        self.content = checked.event.content_hash() + ("-test" if checked.test else "")
+        # Without an id, equal content within FIFO's five minutes is one event: this key finds it.
+        self.pointer = None if named else (f"content:{self.content}", self.event.source)
+        self.fields = f"{self.content} {_field_hashes(checked.event, checked.test)}"
+        self.duplicate = False
+        self.earlier: _Claim | None = None  # the same event, further up in the request
+        self.error: Conflict | TransientError | None = None
+        self.to_queue = False
+
+    @property
+    def key(self) -> ledger.Key:
+        return (self.event.id, self.event.source)
+
+    def record(self) -> Record:
+        record = Record(
+            self.event.id,
+            self.event.source,
+            type=self.event.type,
+            lane=self.lane,
+            fields=self.fields,
+            test=self.checked.test,
+        )
+        record.enter(ledger.ACCEPTED, ledger.now_text())
+        return record
+
+    def taken_before(self, record: Record) -> None:
+        """The id is known: a duplicate, unless its content was another."""
+        content = record.fields.split(" ", 1)[0]
+        if content and content != self.content:
+            self.error = Conflict(_differing(record.fields, self.fields))
+            return
+        self.event = self.event.with_id(record.id)
+        self.lane = record.lane or self.lane
+        self.duplicate = True
+        self.to_queue = record.status == ledger.ACCEPTED
+
+    def result(self) -> Accepted | Conflict | TransientError:
+        error = self.error or (self.earlier and self.earlier.error)
+        if error:
+            return error
+        status = "duplicate" if self.duplicate else "accepted"
+        return Accepted(self.event.id, self.lane, status)
+
+
+def _claim(claims: Sequence[_Claim]) -> None:
+    """Claim every event in the ledger, as few calls as its rules allow."""
+    first: dict[ledger.Key, _Claim] = {}
+    again: list[_Claim] = []
+    for claim in claims:
+        key = claim.pointer or claim.key
+        if key in first:
+            again.append(claim)
+        else:
+            first[key] = claim
+    firsts = list(first.values())
+    wanted = [ledger.Claim(c.record(), c.content if c.pointer else "") for c in firsts]
+    for claim, known in zip(firsts, ledger.claim(wanted), strict=True):
+        if known is None:
+            claim.to_queue = True
+        elif isinstance(known, TransientError):
+            claim.error = known
+        else:
+            claim.taken_before(known)
+    for claim in again:  # twice in one request
+        earlier = first[claim.pointer or claim.key]
+        if earlier.error is None and earlier.content != claim.content:
+            claim.error = Conflict(_differing(earlier.fields, claim.fields))
+        else:
+            claim.event, claim.duplicate, claim.earlier = earlier.event, True, earlier
+
+
+def _enqueue(claims: Sequence[_Claim]) -> None:
+    """Queue claimed events: ten to a call, the lanes side by side, order kept within a lane."""
+    lanes: dict[str, list[_Claim]] = {}
+    for claim in claims:
+        lanes.setdefault(claim.lane, []).append(claim)
+    if len(lanes) == 1:
+        for lane, waiting in lanes.items():
+            _enqueue_lane(lane, waiting)
+    elif lanes:
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            list(pool.map(lambda pair: _enqueue_lane(*pair), lanes.items()))
+
+
+def _enqueue_lane(lane: str, claims: Sequence[_Claim]) -> None:
+    failed_keys: set[str] = set()
+    try:
+        url = queue_url(names.queue(names.stage(), lane))
+    except (BotoCoreError, ClientError) as error:
+        for claim in claims:
+            claim.error = TransientError(f"the queue cannot be reached ({ledger.name_of(error)})")
+        return
+    for batch in _batches(claims):
+        # An event behind one of its own key that was not queued would overtake it.
+        for claim in batch:
+            if claim.event.ordering_key in failed_keys:
+                claim.error = TransientError("an earlier event of its ordering key was not queued")
+        batch = [claim for claim in batch if claim.error is None]
+        if not batch:
+            continue
+        entries: Any = [_entry(number, claim.event) for number, claim in enumerate(batch)]
+        missed: Mapping[int, str]
+        try:
+            answer = aws.sqs().send_message_batch(QueueUrl=url, Entries=entries)
+            done = {int(s["Id"]) for s in answer.get("Successful", ())}
+            codes = {int(f["Id"]): f.get("Code", "Failed") for f in answer.get("Failed", ())}
+            missed = {n: codes.get(n, "NoAnswer") for n in range(len(batch)) if n not in done}
+        except (BotoCoreError, ClientError) as error:
+            missed = dict.fromkeys(range(len(batch)), ledger.name_of(error))
+        for number, code in missed.items():
+            batch[number].error = TransientError(f"the event was not queued ({code})")
+            failed_keys.add(batch[number].event.ordering_key)
+
+
+def _batches(claims: Iterable[_Claim]) -> Iterable[list[_Claim]]:
+    batch: list[_Claim] = []
+    total = 0
+    for claim in claims:
+        size = len(claim.event.to_json().encode())
+        if batch and (len(batch) == queues.BATCH_ENTRIES or total + size > _BATCH_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(claim)
+        total += size
+    if batch:
+        yield batch
+
+
+def _entry(number: int, found: Event) -> dict[str, Any]:
+    return {
+        "Id": str(number),
+        "MessageBody": found.to_json(),
+        "MessageGroupId": group_id(found.ordering_key),
+        "MessageDeduplicationId": deduplication_id(found.id, found.source),
+    }
+
+
+def group_id(ordering_key: str) -> str:
+    """An ordering key as SQS takes it: itself, or a hash of it where it is too long or too odd."""
+    if _GROUP.match(ordering_key):
+        return ordering_key
+    return hashlib.sha256(ordering_key.encode()).hexdigest()
+
+
+def deduplication_id(event_id: str, source: str) -> str:
+    return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
+
+
+@functools.cache
+def queue_url(name: str) -> str:
+    """The URL of a queue, asked for once in the life of a worker."""
+    return aws.sqs().get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def _field_hashes(found: Event, test: bool) -> str:
+    """Four hex digits per field: enough to name a changed one, too few to guess a value from."""
+    attributes = found.attributes()
+    del attributes["id"]
+    if test:
+        attributes["test_key"] = True
+    data = attributes.pop("data")
+    leaves = dict(_leaves(data, "data"))
+    if len(leaves) > _LEAVES:
+        leaves = {f"data.{name}": value for name, value in list(data.items())[:_LEAVES]}
+    text = " ".join(
+        f"{name.replace(' ', '_')}={_short_hash(value)}"
+        for name, value in sorted({**attributes, **leaves}.items())
+    )
+    return text[:_FIELDS_CHARACTERS]
+
+
+def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value and path.count(".") < 4:
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}")
+    else:
+        yield path, value
+
+
+def _short_hash(value: Any) -> str:
+    return hashlib.blake2b(_CANONICAL.encode(value).encode(), digest_size=2).hexdigest()
+
+
+def _differing(old: str, new: str) -> list[str]:
+    before, after = (
+        dict(pair.rsplit("=", 1) for pair in fields.split(" ")[1:] if "=" in pair)
+        for fields in (old, new)
+    )
+    names_of = sorted(before.keys() | after.keys())
+    return [name for name in names_of if before.get(name) != after.get(name)]
+
+
+def _with_template(error: FieldError, found: Event, known: Templates) -> FieldError:
+    """Name the template that wants the field, so that a producer can look at what it is for."""
+    locale = known.locale_for(found.type, found.locale)
+    return FieldError(error.field, f"{error.problem}; templates/{found.type}/{locale}.j2 needs it")
+
+
+def _render_errors(error: RenderError) -> list[FieldError]:
+    """What rendering stumbled over, although the contract was kept."""
+    if error.field is None:
+        return [FieldError("data", f"{error.problem} (templates/{error.template})")]
+    remedy = f"is missing; templates/{error.template} needs it"
+    return [FieldError(f"data.{error.field}", remedy)]

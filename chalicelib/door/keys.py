@@ -1,0 +1,124 @@
+"""API keys: who may send and who may read. Only a key's SHA-256 is ever stored.
+
+A key's own randomness (192 bits) is what protects it, so a fast hash is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import aws, names
+from chalicelib.door.http import Problem, Request
+
+SCOPES: Final = ("send", "read", "admin")
+# How long a worker trusts what it read: a revoked key is refused at the latest after this.
+CACHE_SECONDS: Final = 60
+# That a key is not known is kept for a moment only: it spares the table a guesser's repetitions, and
+# whoever creates the key that was just refused need not wonder for a minute why it does not work.
+UNKNOWN_SECONDS: Final = 3
+_CACHE_KEYS: Final = 1_000
+_BEARER: Final = re.compile(r"Bearer +([A-Za-z0-9_-]{16,128})\Z", re.IGNORECASE)
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="heraldo"'}
+
+_cache: dict[str, tuple[float, Key | None]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that was shown: its name, scopes and the event types it is for (none: all)."""
+
+    name: str
+    scopes: frozenset[str]
+    types: tuple[str, ...] = ()
+    test: bool = False
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def may_type(self, event_type: str) -> bool:
+        """Whether the key is for this event type; `order.*` stands for all that start with order."""
+        return not self.types or any(
+            event_type.startswith(t[:-1]) if t.endswith("*") else event_type == t
+            for t in self.types
+        )
+
+
+def hash_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def require(request: Request, scope: str) -> Key:
+    """The key of a request, which must have `scope`.
+
+    Raises
+    ------
+    Problem : 401 without a valid key, 403 where its scope does not reach, 503 where keys cannot be
+        read right now.
+    """
+    key = _caller(request)
+    if not key.may(scope):
+        raise Problem(403, "scope", f"The key {key.name} lacks the scope {scope}.")
+    return key
+
+
+def _caller(request: Request) -> Key:
+    if names.iam_callers():
+        return _signed(request.caller_arn)
+    match = _BEARER.match(request.headers.get("authorization", ""))
+    if match is None:
+        detail = "Send the header Authorization: Bearer <key>."
+        raise Problem(401, "no-key", detail, headers=_CHALLENGE)
+    key = _look_up(hash_of(match[1]))
+    if key is None:
+        detail = "This key is not known, or was revoked."
+        raise Problem(401, "unknown-key", detail, headers=_CHALLENGE)
+    return key
+
+
+def _signed(arn: str) -> Key:
+    """Who signed a request, as API Gateway made sure (`HERALDO_AUTH=iam`).
+
+    What they may do is their IAM policy's business: `execute-api:Invoke` on a method and path.
+    """
+    if not arn:
+        raise Problem(401, "no-signature", "Sign the request with AWS Signature Version 4.")
+    kind, _, name = arn.split(":", 5)[-1].partition("/")
+    if kind == "assumed-role":  # the session's name is its own choice, the role's is not
+        name = name.split("/", 1)[0]
+    return Key(name.rsplit("/", 1)[-1] or kind, frozenset(("admin",)))
+
+
+def _look_up(key_hash: str) -> Key | None:
+    now = time.monotonic()
+    cached = _cache.get(key_hash)
+    if cached is not None and cached[0] > now:
+        return cached[1]
+    table = names.table(names.stage(), "keys")
+    try:
+        answer = aws.dynamodb().get_item(TableName=table, Key={"hash": {"S": key_hash}})
+    except (BotoCoreError, ClientError):
+        detail = "Keys cannot be checked right now."
+        raise Problem(503, "keys-unavailable", detail, headers={"Retry-After": "2"}) from None
+    item = answer.get("Item")
+    found = _from_item(item) if item and hmac.compare_digest(item["hash"]["S"], key_hash) else None
+    if len(_cache) >= _CACHE_KEYS:  # a guesser must not fill the worker's memory
+        _cache.clear()
+    _cache[key_hash] = (now + (CACHE_SECONDS if found else UNKNOWN_SECONDS), found)
+    return found
+
+
+def _from_item(item: Mapping[str, Any]) -> Key:
+    return Key(
+        name=item["name"]["S"],
+        scopes=frozenset(item["scope"]["S"].split()),
+        types=tuple(item["types"]["S"].split()) if "types" in item else (),
+        test=bool(item["test"]["BOOL"]) if "test" in item else False,
+    )

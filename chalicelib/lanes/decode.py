@@ -1,0 +1,84 @@
+"""Read a queue message: a CloudEvent, or a ready-made message from a plain script."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chalicelib.errors import FieldError, InvalidEvent, PermanentError
+from chalicelib.events import event
+from chalicelib.events.event import Event
+from chalicelib.words import limits
+
+_ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_READY_MADE: Final = frozenset(("sns_topic", "subject", "message"))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyMade:
+    """`{"sns_topic", "subject", "message"}`: published as it stands."""
+
+    sns_topic: str
+    subject: str | None
+    message: str
+
+
+def decode(body: str, *, default_id: str, default_source: str) -> Event | ReadyMade:
+    """Read the body of a queue message.
+
+    Raises
+    ------
+    PermanentError : it is neither form, or a form with something wrong in it. Says what, and shows
+        none of the content.
+    """
+    try:
+        raw: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise PermanentError("not-json", "the message is not JSON") from None
+    if _ESCAPED_SURROGATE.search(body) and _has_half_a_character(raw):
+        raise PermanentError("not-text", "the message has half a surrogate pair in it")
+    if isinstance(raw, dict) and "sns_topic" in raw:
+        return _ready_made(raw)
+    if not isinstance(raw, dict) or "type" not in raw:
+        raise PermanentError(
+            "not-an-event",
+            "the message is neither an event (type, data) nor ready-made (sns_topic, message)",
+        )
+    return event.parse(raw, default_id=default_id, default_source=default_source)
+
+
+def _has_half_a_character(raw: Any) -> bool:
+    """Whether a JSON escape stands for half a pair: no text, and nothing that SNS could be sent."""
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _ready_made(raw: dict[str, Any]) -> ReadyMade:
+    errors = [
+        FieldError(event.shown(name, "(field)"), "is not part of a ready-made message")
+        for name in raw
+        if name not in _READY_MADE
+    ]
+    topic, subject = raw["sns_topic"], raw.get("subject")
+    message: Any = raw.get("message")
+    if not isinstance(topic, str) or not topic:
+        errors.append(FieldError("sns_topic", "must be the ARN of a topic"))
+    if not isinstance(message, str) or not message:
+        errors.append(FieldError("message", "is required and must be a non-empty string"))
+    if subject is not None and not isinstance(subject, str):
+        errors.append(FieldError("subject", "must be a string; leave it out if there is none"))
+    elif subject:
+        problem = limits.subject_problem(subject)
+        if problem:
+            errors.append(FieldError("subject", problem))
+    if errors:
+        raise InvalidEvent("invalid-message", errors)
+    found = ReadyMade(topic, subject or None, message)
+    if limits.size(found.subject, found.message, {}) > limits.MESSAGE_BYTES:
+        raise PermanentError("too-large", "the message is larger than the 256 KiB that SNS takes")
+    return found

@@ -1,0 +1,181 @@
+"""What a lane does to its queues: acknowledge, hand back, dead-letter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import aws
+from chalicelib.errors import TransientError
+from chalicelib.events.event import is_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+BATCH_ENTRIES: Final = 10
+# An event that fails for the last of these times is dead-lettered with its reason. Its own failures
+# count, not how often it was received: it also comes and goes with the failing event it waits behind.
+# The queue's own maxReceiveCount lies above it and is there for what no handler survives.
+MAX_ATTEMPTS: Final = 12
+LONGEST_WAIT: Final = 900
+# What SQS takes, of one message and of one call, attributes included.
+MESSAGE_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One record of an SQS Lambda event."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    group: str
+    receives: int
+    attributes: dict[str, Any]
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Received:
+        system = record.get("attributes") or {}
+        return cls(
+            message_id=record["messageId"],
+            receipt_handle=record.get("receiptHandle", ""),
+            body=record["body"],
+            group=system.get("MessageGroupId") or record["messageId"],
+            receives=int(system.get("ApproximateReceiveCount", 1)),
+            attributes=record.get("messageAttributes") or {},
+        )
+
+    def carried(self, name: str) -> str:
+        """A message attribute's string value, or nothing."""
+        attribute = self.attributes.get(name) or {}
+        return str(attribute.get("stringValue") or "")
+
+    def identity(self, lane: str) -> tuple[str, str]:
+        """See `identity`."""
+        carried = self.carried("event_id"), self.carried("event_source")
+        return identity(*carried, self.message_id, lane)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that its lane gives up on, and why."""
+
+    message: Received
+    reason: str
+    detail: str
+    event_id: str
+    source: str
+    type: str
+
+
+def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[str, str]:
+    """Id and source of a message that names none itself: those that it carries, or else its own.
+
+    Anybody who may write to the queue decides what it carries, and one key that the ledger refuses
+    would take the whole batch with it.
+    """
+    return (
+        event_id if is_id(event_id) else message_id,
+        source if is_id(source) else f"queue:{lane}",
+    )
+
+
+def url(account: str, name: str) -> str:
+    return f"{aws.sqs().meta.endpoint_url}/{account}/{name}"
+
+
+def wait_seconds(failures: int) -> int:
+    """How long a message stays away after its n-th failure: 1, 2, 4 … seconds, 15 minutes at most."""
+    return int(min(2 ** max(0, failures - 1), LONGEST_WAIT))
+
+
+def delete(sqs: SQSClient, queue_url: str, messages: Sequence[Received]) -> None:
+    """Acknowledge these messages.
+
+    Raises
+    ------
+    TransientError : some could not be deleted; they will be redelivered, and the ledger knows them.
+    """
+    entries: Any = [
+        {"Id": str(n), "ReceiptHandle": m.receipt_handle} for n, m in enumerate(messages)
+    ]
+    for start in range(0, len(entries), BATCH_ENTRIES):
+        chunk = entries[start : start + BATCH_ENTRIES]
+        _all_done(lambda e=chunk: sqs.delete_message_batch(QueueUrl=queue_url, Entries=e))
+
+
+def hand_back(sqs: SQSClient, queue_url: str, messages: Sequence[tuple[Received, int]]) -> None:
+    """Make messages visible again after so many seconds.
+
+    Best effort: where it fails, they come back after the queue's own visibility timeout.
+    """
+    entries: Any = [
+        {"Id": str(n), "ReceiptHandle": m.receipt_handle, "VisibilityTimeout": seconds}
+        for n, (m, seconds) in enumerate(messages)
+    ]
+    for start in range(0, len(entries), BATCH_ENTRIES):
+        chunk = entries[start : start + BATCH_ENTRIES]
+        try:
+            sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=chunk)
+        except (BotoCoreError, ClientError):
+            return
+
+
+def dead_letter(sqs: SQSClient, queue_url: str, letters: Sequence[DeadLetter]) -> set[str]:
+    """Put messages into the dead-letter queue as they came, with the reason as attributes.
+
+    Returns the message ids that are safely there. SQS drops a second copy within five minutes,
+    because the deduplication id is the message's own.
+    """
+    safe: set[str] = set()
+    for start in range(0, len(letters), BATCH_ENTRIES):
+        chunk = letters[start : start + BATCH_ENTRIES]
+        # A batch may hold 1 MiB and so may one message: large ones travel alone.
+        large = sum(len(letter.message.body.encode()) for letter in chunk) > 1_000_000
+        for group in [[letter] for letter in chunk] if large else [list(chunk)]:
+            entries: Any = [_dead_entry(number, letter) for number, letter in enumerate(group)]
+            try:
+                answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+            except (BotoCoreError, ClientError):
+                continue
+            for done in answer.get("Successful", ()):
+                safe.add(group[int(done["Id"])].message.message_id)
+    return safe
+
+
+def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
+    attributes = {
+        "reason": letter.reason,
+        "detail": letter.detail[:1000],
+        "event_id": letter.event_id,
+        "event_source": letter.source,
+        "event_type": letter.type,
+    }
+    entry: dict[str, Any] = {
+        "Id": str(number),
+        "MessageBody": letter.message.body,
+        "MessageGroupId": letter.message.group,
+        "MessageDeduplicationId": letter.message.message_id,
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in attributes.items()
+            if value
+        },
+    }
+    room = MESSAGE_BYTES - len(letter.message.body.encode())
+    if sum(len(f"{n}String{value}".encode()) for n, value in attributes.items()) > room:
+        del entry["MessageAttributes"]  # the ledger has the reason; SQS has no room for it
+    return entry
+
+
+def _all_done(call: Any) -> None:
+    try:
+        answer = call()
+    except (BotoCoreError, ClientError) as error:
+        raise TransientError(f"SQS did not answer ({type(error).__name__})") from None
+    if answer.get("Failed"):
+        raise TransientError("SQS took only a part of the batch")

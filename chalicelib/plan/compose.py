@@ -1,0 +1,79 @@
+"""From an event to what is published: route, render, address. Pure, so that a plan is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from chalicelib.channels.topics import Publication
+from chalicelib.errors import PermanentError
+from chalicelib.events.event import Event
+from chalicelib.rules.routing import Decision, Routing
+from chalicelib.words import limits
+from chalicelib.words.render import Message, Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What an event comes to: the decision, and a publication per `destination/locale`."""
+
+    decision: Decision
+    publications: Mapping[str, Publication]
+    messages: Mapping[str, Message]
+
+    @property
+    def template(self) -> str:
+        """The versions of the templates that were rendered."""
+        return " ".join(dict.fromkeys(m.version for m in self.messages.values()))
+
+
+def compose(
+    event: Event,
+    lane: str,
+    routing: Routing,
+    templates: Templates,
+    topic_arn: Callable[[str], str],
+) -> Composed:
+    """Route and render an event.
+
+    `topic_arn` turns a topic's short name into what `Publication.topic_arn` shall hold.
+
+    Raises
+    ------
+    PermanentError : unknown event type, a template that does not render, or more than SNS takes.
+    """
+    decision = routing.decide(event)
+    publications: dict[str, Publication] = {}
+    messages: dict[str, Message] = {}
+    rendered: dict[str, tuple[Message, str]] = {}
+    for destination in decision.destinations:
+        for wanted in routing.locales(destination, event):
+            locale = templates.locale_for(event.type, wanted)
+            name = f"{destination}/{locale}"
+            if name in publications:
+                continue
+            if locale not in rendered:
+                message = templates.render(event, locale)
+                rendered[locale] = (message, message.to_sns())
+            message, text = rendered[locale]
+            publication = Publication(
+                topic_arn=topic_arn(destination.removeprefix("topic:")),
+                subject=message.subject,
+                message=text,
+                attributes=sns_attributes(event, lane, locale),
+            )
+            if publication.size > limits.MESSAGE_BYTES:
+                raise PermanentError("too-large", "the rendered message is larger than 256 KiB")
+            publications[name] = publication
+            messages[name] = message
+    if not decision.destinations:
+        templates.locale_for(event.type, None)  # an unknown type is unknown, routed or not
+    return Composed(decision, publications, messages)
+
+
+def sns_attributes(event: Event, lane: str, locale: str) -> dict[str, str]:
+    """The message attributes on which subscribers filter."""
+    found = {"event_type": event.type, "locale": locale, "category": lane}
+    if event.recipient is not None:
+        found["recipient"] = event.recipient
+    return found

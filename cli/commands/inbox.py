@@ -1,0 +1,217 @@
+"""What subscribers received on the local stack.
+
+`make run` subscribes one queue to every topic and writes what arrives to `.heraldo/inbox.jsonl`, a
+line per delivery; `./heraldo inbox` reads that file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+import click
+from botocore.exceptions import BotoCoreError
+
+from cli.paths import HOME, LOCAL
+from cli.stack.emulator import client
+
+QUEUE: Final = "heraldo-local-inbox"
+_ATTRIBUTES: Final = ("event_type", "locale", "recipient", "category")
+_RECENT: Final = 5.0
+_PAUSE: Final = 0.15
+_LONG_POLL: Final = 10
+
+
+class Delivery(TypedDict):
+    """One message as a subscriber got it."""
+
+    topic: str
+    subject: str
+    message: str
+    attributes: dict[str, str]
+    message_id: str
+    received_at: str
+
+
+def subscribe(sqs: Any, sns: Any, topics: dict[str, str]) -> str:
+    """Make the inbox's queue, subscribe it to every topic and return its URL."""
+    url = str(sqs.create_queue(QueueName=QUEUE)["QueueUrl"])
+    got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    arn = got["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": list(topics.values())}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    for topic in topics.values():
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def receive(
+    sqs: Any, url: str, file: Path, show: Callable[[Delivery], None], wait: int = _LONG_POLL
+) -> None:
+    """Move what is in the inbox's queue to `file`, in order; waits up to `wait` seconds for it."""
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait).get(
+        "Messages", []
+    )
+    if not messages:
+        return
+    deliveries = [_delivery(message["Body"]) for message in messages]
+    with file.open("a", encoding="utf-8") as inbox:
+        inbox.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in deliveries)
+    for entry in deliveries:
+        show(entry)
+    # Only now: who finds the queue empty may count on finding everything in the file.
+    sqs.delete_message_batch(
+        QueueUrl=url,
+        Entries=[
+            {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]}
+            for n, message in enumerate(messages)
+        ],
+    )
+
+
+def line(entry: Delivery) -> str:
+    """A delivery in one readable line."""
+    at = datetime.datetime.fromisoformat(entry["received_at"]).astimezone()
+    attributes = entry["attributes"]
+    about = [attributes.get("event_type", "ready-made"), attributes.get("locale", "")]
+    if recipient := attributes.get("recipient"):
+        about.append(f"→ {recipient}")
+    first = entry["subject"] or entry["message"].strip().partition("\n")[0]
+    words = " ".join(part for part in about if part)
+    return f"{at:%H:%M:%S}  {entry['topic']:<8} {words:<32}  {first[:100]}"
+
+
+def _delivery(body: str) -> Delivery:
+    envelope = json.loads(body)
+    attributes = {
+        name: str(attribute["Value"])
+        for name, attribute in envelope.get("MessageAttributes", {}).items()
+    }
+    return Delivery(
+        topic=envelope["TopicArn"].rsplit(":", 1)[1].removeprefix("heraldo-local-"),
+        subject=envelope.get("Subject") or "",
+        message=envelope["Message"],
+        attributes={name: attributes[name] for name in _ATTRIBUTES if name in attributes},
+        message_id=envelope["MessageId"],
+        received_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+class _Tail:
+    """The deliveries of a growing file; a line that is still being written waits for its end."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offset = 0
+
+    def __iter__(self) -> Iterator[Delivery]:
+        try:
+            with self._file.open("rb") as inbox:
+                inbox.seek(self._offset)
+                content = inbox.read()
+        except FileNotFoundError:
+            return
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for entry in whole.splitlines():
+            yield json.loads(entry)
+
+
+class _Lanes:
+    """Whether anything is still on its way on the local stack."""
+
+    def __init__(self, local: dict[str, Any]) -> None:
+        self._sqs = client(
+            "sqs",
+            local["endpoint_url"],
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"max_attempts": 0},
+        )
+        inbox = self._sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"]
+        self._urls = [*local["queues"].values(), inbox]
+
+    def are_empty(self) -> bool:
+        return not any(map(self._waiting, self._urls))
+
+    def _waiting(self, url: str) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+
+def _print(entries: Iterator[Delivery], as_json: bool) -> list[Delivery]:
+    shown = list(entries)
+    for entry in shown:
+        if as_json:
+            click.echo(json.dumps(entry, ensure_ascii=False))
+        else:
+            click.echo(line(entry))
+            click.echo("".join(f"    {text}\n" for text in entry["message"].splitlines()))
+    return shown
+
+
+@click.command()
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Also wait for what is on its way; at most this long.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def command(wait: float | None, as_json: bool) -> None:
+    """Show what subscribers received on the local stack.
+
+    With --wait it returns as soon as something has arrived and nothing more is on its way, or when
+    the time is over; it fails when nothing at all was received.
+    """
+    recent = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=_RECENT)
+    try:
+        local = json.loads((LOCAL).read_text("utf-8"))
+        lanes = _Lanes(local)
+    except (FileNotFoundError, BotoCoreError):
+        raise click.ClickException("The local stack is not running; start it: make run") from None
+    tail = _Tail(HOME / "inbox.jsonl")
+    seen = _print(iter(tail), as_json)
+    if wait is not None:
+        try:
+            seen = _follow(lanes, tail, seen, as_json, recent, time.monotonic() + wait)
+        except BotoCoreError:
+            raise click.ClickException("The local stack has stopped.") from None
+    if not seen and wait is not None:
+        raise click.ClickException(
+            f"Nothing was received within {wait:g} s. Dead letters, or a rule that does not match?"
+            " ./heraldo plan TYPE shows what would happen."
+        )
+    if not seen and not as_json:
+        click.echo("Nothing yet. Send something: ./heraldo send order.shipped", file=sys.stderr)
+
+
+def _follow(
+    lanes: _Lanes,
+    tail: _Tail,
+    seen: list[Delivery],
+    as_json: bool,
+    recent: datetime.datetime,
+    deadline: float,
+) -> list[Delivery]:
+    while time.monotonic() < deadline:
+        arrived = any(datetime.datetime.fromisoformat(e["received_at"]) > recent for e in seen)
+        done = arrived and lanes.are_empty()
+        seen += _print(iter(tail), as_json)
+        if done:
+            break
+        time.sleep(_PAUSE)
+    return seen

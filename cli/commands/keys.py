@@ -1,0 +1,273 @@
+"""`./heraldo keys`: who may send and who may read."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from chalicelib import names
+from chalicelib.door.keys import CACHE_SECONDS, SCOPES, hash_of
+from chalicelib.spelling import did_you_mean
+from chalicelib.words.render import templates
+from cli import target as targets
+from cli.account import account, aws_errors
+from cli.target import Target
+from cli.terminal import age, confirm, table
+
+_PREFIX: Final = "hk_"
+_RANDOM_BYTES: Final = 32
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_SHORTEST_PREFIX: Final = 4
+_SHOWN_HASH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key as the table has it: everything but the key."""
+
+    hash: str
+    name: str
+    scopes: tuple[str, ...]
+    types: tuple[str, ...]
+    test: bool
+    created: str
+    last: str
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> StoredKey:
+        def text(name: str) -> str:
+            return str(item[name]["S"]) if name in item else ""
+
+        return cls(
+            text("hash"),
+            text("name"),
+            tuple(text("scope").split()),
+            tuple(text("types").split()),
+            bool(item["test"]["BOOL"]) if "test" in item else False,
+            text("created"),
+            text("last"),
+        )
+
+    @property
+    def id(self) -> str:
+        """The start of the hash: names a key and gives nothing away."""
+        return self.hash[:_SHOWN_HASH]
+
+    def item(self) -> dict[str, Any]:
+        """The DynamoDB item, as chalicelib.door.keys reads it."""
+        item: dict[str, Any] = {
+            "hash": {"S": self.hash},
+            "name": {"S": self.name},
+            "scope": {"S": " ".join(self.scopes)},
+            "created": {"S": self.created},
+            "last": {"S": self.last},
+        }
+        if self.types:
+            item["types"] = {"S": " ".join(self.types)}
+        if self.test:
+            item["test"] = {"BOOL": True}
+        return item
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "scopes": list(self.scopes),
+            "types": list(self.types),
+            "test": self.test,
+            "created": self.created,
+            "ends_in": self.last or None,
+        }
+
+
+@click.group
+def command() -> None:
+    """Create, list and revoke the keys with which others call the API.
+
+    \b
+    ./heraldo keys create --name shop --scope send
+    ./heraldo keys list
+    ./heraldo keys revoke shop
+    """
+
+
+@command.command
+@click.option("--name", required=True, help="Whose key it is; the default source of its events.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="send, read or admin.")
+@click.option("--types", multiple=True, help="Only these event types, such as 'order.*'.")
+@click.option("--test", is_flag=True, help="Everything is run, and nothing is published.")
+@targets.stage_option
+@targets.json_option
+def create(
+    name: str,
+    scopes: tuple[str, ...],
+    types: tuple[str, ...],
+    test: bool,
+    stage: str | None,
+    as_json: bool,
+) -> None:
+    """Create a key, and show it this once: only its hash is stored.
+
+    --scope and --types can be repeated.
+
+    \b
+    ./heraldo keys create --name shop --scope send --scope read
+    ./heraldo keys create --name shop-test --scope send --types 'order.*' --test --stage prod
+    """
+    if not _NAME.match(name):
+        problem = f"{name!r} must be lower-case letters, digits and hyphens, 63 at most"
+        raise click.BadParameter(problem, param_hint="--name")
+    secret = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    key = StoredKey(
+        hash_of(secret),
+        name,
+        _checked_scopes(_split(scopes)),
+        _checked_types(_split(types)),
+        test,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        secret[-4:],
+    )
+    target = account(stage)
+    with aws_errors(target):
+        if any(stored.name == name for stored in _stored(target)):
+            raise click.ClickException(
+                f"There is a key named {name} already. Take another name, or revoke that one first."
+            )
+        target.client("dynamodb").put_item(TableName=_table(target), Item=key.item())
+    if as_json:
+        print(json.dumps({**key.shown(), "key": secret}, ensure_ascii=False))
+        return
+    click.secho(secret, fg="green", bold=True)
+    for_types = f" for {', '.join(key.types)}" if key.types else ""
+    about = f"{key.name} may {' and '.join(key.scopes)}{for_types}"
+    click.echo(f"{about}; nothing is published (test)" if test else about, err=True)
+    text = "Keep the key now: only its hash is stored, and it cannot be shown again."
+    click.secho(text, fg="yellow", err=True)
+
+
+@command.command("list")
+@targets.stage_option
+@targets.json_option
+def list_(stage: str | None, as_json: bool) -> None:
+    """List the keys; never the secrets.
+
+    \b
+    ./heraldo keys list --stage prod --json
+    """
+    target = account(stage)
+    with aws_errors(target):
+        found = _stored(target)
+    if as_json:
+        print(json.dumps({"keys": [key.shown() for key in found]}, ensure_ascii=False))
+    elif not found:
+        click.echo("No keys. Create one: ./heraldo keys create --name shop --scope send")
+    else:
+        table(("NAME", "SCOPES", "TYPES", "KEY", "ID", "AGE"), [_row(key) for key in found])
+
+
+@command.command
+@click.argument("name_or_prefix")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@targets.stage_option
+@targets.json_option
+def revoke(name_or_prefix: str, yes: bool, stage: str | None, as_json: bool) -> None:
+    """Revoke a key, by its name, the start of its id in the list, or the key itself.
+
+    \b
+    ./heraldo keys revoke shop
+    ./heraldo keys revoke 3fa9 --stage prod --yes
+    """
+    target = account(stage)
+    with aws_errors(target):
+        key = _find(_stored(target), name_or_prefix)
+        confirm(f"Revoke {key.name} ({', '.join(key.scopes)}) in stage {target.stage}?", yes)
+        target.client("dynamodb").delete_item(
+            TableName=_table(target), Key={"hash": {"S": key.hash}}
+        )
+    if as_json:
+        shown = {**key.shown(), "in_force_within_seconds": CACHE_SECONDS}
+        print(json.dumps(shown, ensure_ascii=False))
+    else:
+        click.echo(f"Revoked {key.name}. This is in force within {CACHE_SECONDS} seconds.")
+
+
+def _find(stored: Sequence[StoredKey], wanted: str) -> StoredKey:
+    if wanted.startswith(_PREFIX):
+        found = [key for key in stored if key.hash == hash_of(wanted)]
+        wanted = "like this"
+    else:
+        found = [key for key in stored if key.name == wanted]
+        if not found and len(wanted) >= _SHORTEST_PREFIX:
+            found = [key for key in stored if key.hash.startswith(wanted)]
+    if not found:
+        near = did_you_mean(wanted, [key.name for key in stored])
+        raise click.ClickException(f"There is no key {wanted}{near}.")
+    if len(found) > 1:
+        ids = ", ".join(key.id for key in found)
+        raise click.ClickException(f"{wanted} stands for several keys: {ids}. Give one of these.")
+    return found[0]
+
+
+def _stored(target: Target) -> list[StoredKey]:
+    pages = target.client("dynamodb").get_paginator("scan").paginate(TableName=_table(target))
+    found = [StoredKey.of(item) for page in pages for item in page["Items"]]
+    return sorted(found, key=lambda key: key.name)
+
+
+def _row(key: StoredKey) -> tuple[str, ...]:
+    scopes = " ".join(key.scopes) + (" (test)" if key.test else "")
+    try:
+        created = age(datetime.fromisoformat(key.created))
+    except ValueError:
+        created = key.created
+    ends = f"{_PREFIX}…{key.last}" if key.last else f"{_PREFIX}…"
+    return key.name, scopes, " ".join(key.types) or "all", ends, key.id, created
+
+
+def _split(values: Sequence[str]) -> list[str]:
+    """What was given, once each; `--scope send,read` is two."""
+    words = (word for value in values for word in re.split(r"[,\s]+", value))
+    return list(dict.fromkeys(word for word in words if word))
+
+
+def _checked_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
+    for scope in scopes:
+        if scope not in SCOPES:
+            near = did_you_mean(scope, SCOPES) or f"; the scopes are {', '.join(SCOPES)}"
+            raise click.BadParameter(f"there is no scope {scope!r}{near}", param_hint="--scope")
+    if not scopes:
+        raise click.BadParameter(f"give one of {', '.join(SCOPES)}", param_hint="--scope")
+    return tuple(scope for scope in SCOPES if scope in scopes)
+
+
+def _checked_types(types: Sequence[str]) -> tuple[str, ...]:
+    for name in types:
+        problem = type_problem(name)
+        if problem:
+            raise click.BadParameter(problem, param_hint="--types")
+    return tuple(types)
+
+
+def type_problem(name: str) -> str:
+    """What is wrong with an event type, or with the start of some that ends in `*`; or nothing."""
+    known = templates().types
+    if not name.endswith("*"):
+        near = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+        return "" if name in known else f"there is no event type {name!r}{near}"
+    if name == "*":
+        return "'*' is every event type: leave the option out"
+    if any(event_type.startswith(name[:-1]) for event_type in known):
+        return ""
+    starts = list(dict.fromkeys(f"{event_type.split('.')[0]}.*" for event_type in known))
+    return f"no event type starts with {name[:-1]!r}{did_you_mean(name, starts)}"
+
+
+def _table(target: Target) -> str:
+    return names.table(target.stage, "keys")

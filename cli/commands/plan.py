@@ -1,0 +1,76 @@
+"""`./heraldo plan`: what would happen to an event, and why. Needs neither AWS nor the local stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from chalicelib.door import intake
+from chalicelib.errors import InvalidEvent
+from chalicelib.plan.plan import plan
+from chalicelib.rules.routing import RoutingError, routing
+from cli import target as targets
+
+
+@click.command
+@targets.event_options()
+@click.option(
+    "--stage", default="local", help="The stage whose rules apply; nothing is asked of it."
+)
+@targets.json_option
+def command(stage: str, as_json: bool, **options: Any) -> None:
+    """Show what would happen to an event of TYPE, and why; nothing is sent.
+
+    \b
+    ./heraldo plan order.placed
+    ./heraldo plan order.placed --locale en --json
+    """
+    os.environ["HERALDO_STAGE"] = stage
+    event = targets.build_event(**options)
+    try:
+        checked = intake.check(event, default_source="cli")
+        found = plan(checked.event, checked.lane, checked.composed, routing())
+    except InvalidEvent as error:
+        problems = [{"field": e.field, "problem": e.problem} for e in error.errors]
+        answer = {"title": "The event would be refused", "status": 422, "errors": problems}
+        targets.fail(422, answer, as_json)
+    except RoutingError as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(1)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    click.echo(f"{click.style(found['type'], bold=True)} goes through lane {found['lane']}")
+    click.echo(f"in order with others of {found['ordering_key']!r}\n\nRules")
+    for rule in found["rules"]:
+        if rule["matched"]:
+            where = ", ".join(rule["to"]) or ("suppressed" if rule.get("suppresses") else "")
+            click.echo(f"  {click.style('✓', fg='green')} {rule['name']} → {where}")
+        else:
+            click.echo(f"  {click.style('·', dim=True)} {rule['name']}: {rule['why']}")
+    if found["suppressed"]:
+        click.secho(f"\nNobody hears of it: {found['suppressed']}", fg="yellow")
+    for message in found["messages"]:
+        sms = message["sms"]
+        head = f"{message['destination']} in {message['locale']}"
+        if "fallback_from" in message:
+            head += f" (for {message['fallback_from']})"
+        click.secho(f"\n── {head} ── {message['bytes']} bytes", bold=True)
+        click.echo(f"{click.style('subject', dim=True)}  {message['subject']}")
+        for protocol, text in message["bodies"].items():
+            extra = f" ({sms['encoding']}, {sms['parts']} parts)" if protocol == "sms" else ""
+            click.echo(f"{click.style(protocol + extra, dim=True)}\n{_indented(text)}")
+    for warning in found["warnings"]:
+        click.secho(f"! {warning}", fg="yellow")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())

@@ -1,0 +1,199 @@
+"""`./heraldo rules`: the routing rules in words, and whether they do what their examples say."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from chalicelib.rules.patterns import Field, Pattern
+from chalicelib.rules.routing import ALWAYS, Routing, RoutingError, Rule, load
+from cli.lint.examples import EXAMPLES, ROUTING, ExamplesError, Outcome, run, untried
+from cli.paths import ROOT
+from cli.target import json_option
+
+_root: Final = click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    help="Another tree than this one.",
+)
+# What a condition is called where it is told as a failure, and in a sentence.
+_VERBS: Final = (
+    (re.compile(r"prefix (.*)"), "starts with {}"),
+    (re.compile(r"suffix (.*)"), "ends with {}"),
+    (re.compile(r"wildcard (.*)"), "looks like {}"),
+    (re.compile(r"numeric (.*)"), "is {}"),
+    (re.compile(r"cidr (.*)"), "is an address in {}"),
+    (re.compile(r"to exist"), "is there"),
+    (re.compile(r"not to exist"), "is not there"),
+    (re.compile(r"(.*)"), "is {}"),
+)
+
+
+@click.group("rules")
+def command() -> None:
+    """The routing rules: who hears about what (chalicelib/routing.toml)."""
+
+
+@command.command("list")
+@click.option("--stage", help="Only the rules that apply to this stage.")
+@json_option
+@_root
+def list_rules(stage: str | None, as_json: bool, root: Path) -> None:
+    """List every rule: what it matches, where it sends, whose it is.
+
+    \b
+    ./heraldo rules list
+    ./heraldo rules list --stage prod --json
+    """
+    routing = _load(root, stage, as_json)
+    if as_json:
+        print(json.dumps([_as_dict(rule) for rule in routing.rules], ensure_ascii=False))
+        return
+    for rule in routing.rules:
+        click.echo(_for_people(rule))
+    if not routing.rules:
+        click.echo("There is no rule.")
+
+
+@command.command("test")
+@json_option
+@_root
+def test_rules(as_json: bool, root: Path) -> None:
+    """Try the rules on the examples in chalicelib/routing.examples.toml.
+
+    Exits with 1 if an event goes elsewhere than its example says.
+    """
+    try:
+        outcomes = run(root)
+    except (RoutingError, ExamplesError) as error:
+        _refuse(error, as_json)
+    failed = [outcome for outcome in outcomes if outcome.faults]
+    missing = untried(outcomes, load((root / ROUTING).read_text(encoding="utf-8"), None))
+    if as_json:
+        found = {"examples": [_judged(o) for o in outcomes], "untried_rules": missing}
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        for outcome in outcomes:
+            click.echo(_told(outcome))
+        if missing:
+            told = f"! no example matches rule {', '.join(missing)}"
+            click.secho(f"{told}: add one to {EXAMPLES}", fg="yellow")
+        click.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} examples hold.")
+    sys.exit(bool(failed))
+
+
+def _load(root: Path, stage: str | None, as_json: bool) -> Routing:
+    try:
+        return load((root / ROUTING).read_text(encoding="utf-8"), stage)
+    except RoutingError as error:
+        _refuse(error, as_json)
+        raise  # not reached
+
+
+def _refuse(error: RoutingError | ExamplesError, as_json: bool) -> None:
+    file = ROUTING if isinstance(error, RoutingError) else EXAMPLES
+    if as_json:
+        problems = [
+            {"file": file, "line": p.line, "about": p.rule, "problem": p.problem}
+            for p in error.problems
+        ]
+        print(json.dumps({"problems": problems}, ensure_ascii=False))
+    else:
+        for problem in error.problems:
+            about = f"{problem.rule}: " if problem.rule else ""
+            where = f"{file}:{problem.line}" if problem.line else file
+            click.echo(f"{click.style(where, bold=True)}: {about}{problem.problem}", err=True)
+    sys.exit(1)
+
+
+# -- in words --------------------------------------------------------------------------------------
+
+
+def in_words(pattern: Pattern) -> str:
+    """A pattern as a sentence: `type is "order.placed" and data.order.total is >= 500`."""
+    if pattern is ALWAYS:
+        return "every event"
+    ways = []
+    for fields in pattern.alternatives:
+        parts = [_field(field) for field in fields]
+        ways.append((", and " if any(" or " in part for part in parts) else " and ").join(parts))
+    return ways[0] if len(ways) == 1 else "; or ".join(ways)
+
+
+def _field(field: Field) -> str:
+    grouped: dict[str, list[str]] = {}
+    for entry in field.entries:
+        for shape, words in _VERBS:
+            found = shape.fullmatch(entry.text)
+            if found:
+                grouped.setdefault(words, []).extend(found.groups())
+                break
+    return f"{field.path} " + " or ".join(
+        words.format(" or ".join(values)) for words, values in grouped.items()
+    )
+
+
+def _where(rule: Rule) -> str:
+    if rule.suppress:
+        return "nobody, and no later rule is asked (suppress)"
+    to = ", ".join(rule.to) or "nobody"
+    return f"{to}, and no later rule is asked (stop)" if rule.stop else to
+
+
+def _for_people(rule: Rule) -> str:
+    told = f"{click.style(rule.name, bold=True)} → {_where(rule)}"
+    told += click.style(f"  {ROUTING}:{rule.line}\n", dim=True)
+    told += f"    when {in_words(rule.pattern)}\n"
+    if rule.stages:
+        told += f"    only in {', '.join(rule.stages)}\n"
+    if rule.owner:
+        told += f"    owner: {rule.owner}\n"
+    if rule.note:
+        told += f"    {rule.note}\n"
+    return told
+
+
+def _as_dict(rule: Rule) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "when": in_words(rule.pattern),
+        "to": list(rule.to),
+        "stop": rule.stop,
+        "suppress": rule.suppress,
+        "stages": list(rule.stages),
+        "owner": rule.owner,
+        "note": rule.note,
+        "file": ROUTING,
+        "line": rule.line,
+    }
+
+
+def _told(outcome: Outcome) -> str:
+    example = outcome.example
+    if not outcome.faults:
+        return f"{click.style('✓', fg='green')} {example.name}"
+    told = f"{click.style('✗', fg='red')} {click.style(example.name, bold=True)}"
+    told += click.style(f"  {EXAMPLES}:{example.line}", dim=True)
+    return "\n    ".join([told, *outcome.faults])
+
+
+def _judged(outcome: Outcome) -> dict[str, Any]:
+    example = outcome.example
+    found: dict[str, Any] = {
+        "name": example.name,
+        "line": example.line,
+        "passed": not outcome.faults,
+        "rules": list(outcome.rules),
+        "to": list(outcome.to),
+        "faults": list(outcome.faults),
+    }
+    for name, expected in (("rules", example.rules), ("to", example.to)):
+        if expected is not None:
+            found[f"expected_{name}"] = list(expected)
+    return found

@@ -1,0 +1,250 @@
+"""Dead letters, and how to look at them without disturbing them.
+
+What FIFO allows decides how this works. A received letter is invisible, and while one letter of an
+ordering key is, SQS hands out no other of that key. So everything is received and held, and made
+visible again at the end; what is moved is deleted at once, which lets the next of its key come up.
+Ten letters of a key come with one receive at most: of a key with more, a look shows the first ten
+and a count.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import names
+from chalicelib.errors import PermanentError
+from chalicelib.events.event import Event
+from chalicelib.lanes import queues
+from chalicelib.lanes.decode import ReadyMade, decode
+from chalicelib.lanes.queues import BATCH_ENTRIES
+from chalicelib.store import ledger
+from chalicelib.store.ledger import Record
+from cli.target import Target
+
+# How long a letter stays invisible should this process be killed; on a normal end, not at all.
+HOLD_SECONDS: Final = 120
+# Long polling asks all of SQS's servers; without it, an empty answer may be a mistake.
+WAIT_SECONDS: Final = 1
+NO_SURVIVOR: Final = "no-handler-survived"
+
+
+@dataclass(slots=True)
+class Letter:
+    """A dead letter. `content` is None and `error` set where the body cannot even be read."""
+
+    lane: str
+    message_id: str
+    receipt_handle: str
+    body: str
+    group: str
+    died: datetime
+    attributes: Mapping[str, Any]
+    id: str = ""
+    source: str = ""
+    type: str = ""
+    reason: str = ""
+    detail: str = ""
+    content: Event | ReadyMade | None = None
+    error: PermanentError | None = None
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any], lane: str) -> Letter:
+        system = message["Attributes"]
+        letter = cls(
+            lane,
+            message["MessageId"],
+            message["ReceiptHandle"],
+            message["Body"],
+            system["MessageGroupId"],
+            datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC),
+            message.get("MessageAttributes", {}),
+        )
+        letter.reason, letter.detail = letter._carried("reason"), letter._carried("detail")
+        # The identity under which the lane's handler knows it: see Batch._decode in dispatch.
+        carried = letter._carried("event_id"), letter._carried("event_source")
+        letter.id, letter.source = queues.identity(*carried, letter.message_id, lane)
+        letter.type = letter._carried("event_type")
+        try:
+            letter.content = decode(letter.body, default_id=letter.id, default_source=letter.source)
+        except PermanentError as error:
+            letter.error = error
+        if isinstance(letter.content, Event):
+            event = letter.content
+            letter.id, letter.source, letter.type = event.id, event.source, event.type
+        elif not letter.type:
+            letter.type = "(unreadable)" if letter.content is None else "(ready-made)"
+        return letter
+
+    @property
+    def key(self) -> ledger.Key:
+        return (self.id, self.source)
+
+    @property
+    def moved_by_sqs(self) -> bool:
+        """Whether SQS gave up on it, because no handler ever came to an end with it."""
+        return not self._carried("reason")
+
+    def told_by(self, record: Record | None) -> None:
+        """Take the reason from the ledger where the letter itself has none."""
+        if not self.moved_by_sqs:
+            return
+        if record is not None and record.reason:
+            self.reason, self.detail = record.reason, record.detail
+            return
+        if self.error is not None:  # too large to have its reason written on it
+            self.reason, self.detail = self.error.reason, str(self.error)[:1000]
+            return
+        self.reason = NO_SURVIVOR
+        last = f" (the ledger says {record.status})" if record is not None else ""
+        self.detail = f"received again and again, and no handler survived it{last}"
+
+    def _carried(self, name: str) -> str:
+        return str((self.attributes.get(name) or {}).get("StringValue") or "")
+
+
+class DeadQueue:
+    """One lane's dead letters, held while this is open and visible again when it closes."""
+
+    def __init__(self, sqs: Any, stage: str, lane: str) -> None:
+        self._sqs = sqs
+        self.lane = lane
+        self.url = queue_url(sqs, names.dead_queue(stage, lane))
+        self._met: set[str] = set()
+        self._held: dict[str, Letter] = {}
+        # Counted once: SQS's count is right for a queue at rest, and lags behind what is done to it.
+        self._total = self._count()
+
+    def __enter__(self) -> DeadQueue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._release(list(self._held.values()))
+
+    @property
+    def unseen(self) -> int:
+        """About how many letters are behind those that were met, or in somebody else's hands."""
+        return max(0, self._total - len(self._met))
+
+    def batches(self) -> Iterator[list[Letter]]:
+        """Every letter that can be had, each once, those of a key in order.
+
+        What the caller deletes meanwhile makes room for what waits behind it.
+        """
+        exhausted: set[str] = set()
+        more = True
+        while more:
+            more = False
+            while received := self._receive():
+                if fresh := self._hold(received):
+                    yield fresh
+            # A key whose letters did not all fit into one answer has more to show: when its first
+            # ones are let go, all of them come together.
+            for group in self._narrow():
+                if not self.unseen or group in exhausted:
+                    continue
+                self._release([held for held in self._held.values() if held.group == group])
+                if fresh := self._hold(self._receive()):
+                    more = True
+                    yield fresh
+                else:
+                    exhausted.add(group)
+
+    def delete(self, letters: Sequence[Letter]) -> int:
+        """Remove letters for good; says how many could not be."""
+        entries = [
+            {"Id": str(n), "ReceiptHandle": letter.receipt_handle}
+            for n, letter in enumerate(letters)
+        ]
+        try:
+            answer = self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+        except (BotoCoreError, ClientError):
+            return len(letters)
+        for done in answer.get("Successful", ()):
+            self._held.pop(letters[int(done["Id"])].message_id, None)
+        return len(answer.get("Failed", ()))
+
+    def _count(self) -> int:
+        wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        got = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=wanted)
+        return sum(int(got["Attributes"][name]) for name in wanted)
+
+    def _receive(self) -> list[Letter]:
+        messages = self._sqs.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=BATCH_ENTRIES,
+            WaitTimeSeconds=WAIT_SECONDS,
+            VisibilityTimeout=HOLD_SECONDS,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+        return [Letter.of(message, self.lane) for message in messages]
+
+    def _hold(self, received: Sequence[Letter]) -> list[Letter]:
+        fresh = [letter for letter in received if letter.message_id not in self._met]
+        for letter in received:  # a letter that is met again has a new receipt handle
+            self._met.add(letter.message_id)
+            self._held[letter.message_id] = letter
+        return fresh
+
+    def _narrow(self) -> list[str]:
+        """Keys of which fewer letters are held than one receive can bring."""
+        sizes = Counter(letter.group for letter in self._held.values())
+        return [group for group, size in sizes.items() if size < BATCH_ENTRIES]
+
+    def _release(self, letters: Sequence[Letter]) -> None:
+        """Best effort: where it fails, they are visible again after HOLD_SECONDS."""
+        for start in range(0, len(letters), BATCH_ENTRIES):
+            chunk = letters[start : start + BATCH_ENTRIES]
+            entries = [
+                {"Id": str(n), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
+                for n, letter in enumerate(chunk)
+            ]
+            try:
+                self._sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+            except (BotoCoreError, ClientError):
+                continue
+            for letter in chunk:
+                self._held.pop(letter.message_id, None)
+
+
+@dataclass(slots=True)
+class Look:
+    """What one look at a dead-letter queue shows, and how many letters it cannot."""
+
+    lane: str
+    letters: list[Letter]
+    unseen: int
+
+
+def look(target: Target, lanes: Sequence[str]) -> list[Look]:
+    """Look at the dead letters of these lanes, all lanes at once, and leave everything as it was."""
+    sqs = target.client("sqs")
+    stop = threading.Event()
+
+    def one(lane: str) -> Look:
+        with DeadQueue(sqs, target.stage, lane) as queue:
+            letters: list[Letter] = []
+            for batch in queue.batches():
+                letters += batch
+                if stop.is_set():
+                    break
+            return Look(lane, letters, queue.unseen)
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        try:
+            return list(pool.map(one, lanes))
+        finally:  # Ctrl-C comes to this thread alone; the others are told, and let go of theirs
+            stop.set()
+
+
+def queue_url(sqs: Any, name: str) -> str:
+    return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])

@@ -1,0 +1,215 @@
+"""Put dead letters back into their lanes: in order, interruptible, nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import names
+from chalicelib.lanes.queues import BATCH_ENTRIES
+from chalicelib.store import ledger
+from cli.letters.letters import DeadQueue, Letter, Look, queue_url
+from cli.letters.verdict import Judge, Verdict
+from cli.target import Target
+from cli.terminal import Progress
+
+INTERRUPTED: Final = 130
+# What `queues.dead_letter` writes on a letter about its death; all else travels back with it.
+_OBITUARY: Final = frozenset(("reason", "detail", "event_type"))
+# A batch may hold 1 MiB and so may one message: where that could be met, letters travel alone.
+_BATCH_BYTES: Final = 1_000_000
+
+
+@dataclass
+class Redrive:
+    """Moves letters of one lane back into its queue, and counts what became of them.
+
+    It may be cut off anywhere and run again. A letter is deleted only after SQS took its copy, and
+    the copy's deduplication id comes from the letter: within five minutes SQS drops a second copy,
+    and after that the ledger knows what was published.
+    """
+
+    queue: DeadQueue
+    sqs: Any
+    lane_url: str
+    judge: Judge
+    wanted: Callable[[Letter], bool]
+    force: bool = False
+    pace: Pace | None = None
+    moved: list[Letter] = field(default_factory=list)
+    _moved_keys: set[ledger.Key] = field(default_factory=set)
+    still_failing: list[tuple[Letter, Verdict]] = field(default_factory=list)
+    back_again: list[Letter] = field(default_factory=list)
+    refused: list[tuple[Letter, str]] = field(default_factory=list)
+    nothing_to_send: int = 0
+    undeleted: int = 0
+
+    def run(self, progress: Callable[[int], None]) -> None:
+        """Move what is wanted and would not fail; `progress` hears how many letters were moved."""
+        stuck: set[str] = set()  # keys of which SQS refused a letter: the later ones wait behind it
+        for batch in self.queue.batches():
+            records = self.judge.records(batch)
+            going: list[Letter] = []
+            for letter in batch:
+                if not self.wanted(letter):
+                    continue
+                if letter.key in self._moved_keys:  # or a broken letter would go round for ever
+                    self.back_again.append(letter)
+                    continue
+                verdict = self.judge.judge(letter, records.get(letter.key))
+                if verdict.fails is not None and not self.force:
+                    self.still_failing.append((letter, verdict))
+                    continue
+                self.nothing_to_send += bool(verdict.note)
+                going.append(letter)
+            for wave in self._waves(going):
+                ready = [letter for letter in wave if letter.group not in stuck]
+                for letter, problem in self._move(ready):
+                    self.refused.append((letter, problem))
+                    stuck.add(letter.group)
+                progress(len(self.moved))
+
+    def _waves(self, letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+        """Letters to send in one call: one of each key, because SQS can refuse one entry alone."""
+        left = list(letters)
+        most = min(BATCH_ENTRIES, self.pace.rate) if self.pace else BATCH_ENTRIES
+        while left:
+            wave: dict[str, Letter] = {}
+            size = 0
+            for letter in left:
+                if letter.group in wave:
+                    continue
+                size += len(letter.body.encode())
+                if len(wave) == most or (wave and size > _BATCH_BYTES):
+                    break
+                wave[letter.group] = letter
+            yield list(wave.values())
+            gone = {letter.message_id for letter in wave.values()}
+            left = [letter for letter in left if letter.message_id not in gone]
+
+    def _move(self, wave: Sequence[Letter]) -> list[tuple[Letter, str]]:
+        """Send, then delete what SQS took; gives what it did not take, and why."""
+        if not wave:
+            return []
+        if self.pace:
+            self.pace.wait(len(wave))
+        entries = [_entry(number, letter) for number, letter in enumerate(wave)]
+        try:
+            answer = self.sqs.send_message_batch(QueueUrl=self.lane_url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            return [(letter, ledger.name_of(error)) for letter in wave]
+        taken = [wave[int(done["Id"])] for done in answer.get("Successful", ())]
+        if taken:
+            self.undeleted += self.queue.delete(taken)
+            self.moved += taken
+            self._moved_keys.update(letter.key for letter in taken)
+        return [(wave[int(bad["Id"])], bad["Code"]) for bad in answer.get("Failed", ())]
+
+
+class Pace:
+    """At most `rate` a second, evenly."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._free_at = time.monotonic()
+
+    def wait(self, number: int) -> None:
+        """Return when `number` more may go."""
+        now = time.monotonic()
+        time.sleep(max(0.0, self._free_at - now))
+        self._free_at = max(self._free_at, now) + number / self.rate
+
+
+class Outcome:
+    """What a redrive came to, over all lanes."""
+
+    def __init__(
+        self,
+        runs: Sequence[Redrive],
+        verdicts: Sequence[tuple[Letter, Verdict]],
+        looks: Sequence[Look],
+        interrupted: bool = False,
+    ) -> None:
+        ran = {run.queue.lane for run in runs}
+        self.moved = [letter for run in runs for letter in run.moved]
+        self.nothing_to_send = sum(run.nothing_to_send for run in runs)
+        self.still_failing = [pair for run in runs for pair in run.still_failing]
+        # Of lanes that had nothing to move, what the look found is what there is.
+        self.still_failing += [
+            (letter, verdict)
+            for letter, verdict in verdicts
+            if letter.lane not in ran and verdict.fails is not None
+        ]
+        self.back_again = [letter for run in runs for letter in run.back_again]
+        self.refused = [pair for run in runs for pair in run.refused]
+        self.undeleted = sum(run.undeleted for run in runs)
+        self.unseen = sum(run.queue.unseen for run in runs)
+        self.unseen += sum(each.unseen for each in looks if each.lane not in ran)
+        self.interrupted = interrupted
+
+    @property
+    def exit_code(self) -> int:
+        if self.interrupted:
+            return INTERRUPTED
+        left = self.still_failing or self.back_again or self.refused or self.undeleted
+        return 1 if left or self.unseen else 0
+
+
+def move(
+    target: Target,
+    judge: Judge,
+    wanted: Callable[[Letter], bool],
+    lanes: Sequence[str],
+    looks: Sequence[Look],
+    verdicts: Sequence[tuple[Letter, Verdict]],
+    force: bool,
+    rate: int | None,
+) -> Outcome:
+    """Redrive these lanes one after the other; Ctrl-C ends it in good order."""
+    sqs = target.client("sqs")
+    pace = Pace(rate) if rate else None
+    expected = sum(len(each.letters) + each.unseen for each in looks)
+    runs: list[Redrive] = []
+    progress = Progress()
+    try:
+        for lane in lanes:
+            with DeadQueue(sqs, target.stage, lane) as queue:
+                before = sum(len(run.moved) for run in runs)
+                url = queue_url(sqs, names.queue(target.stage, lane))
+                run = Redrive(queue, sqs, url, judge, wanted, force, pace)
+                runs.append(run)
+                run.run(
+                    lambda moved, before=before, lane=lane: progress.show(  # type: ignore[misc]
+                        f"{before + moved} of at most {expected} put back (lane {lane})"
+                    )
+                )
+    except KeyboardInterrupt:
+        return Outcome(runs, [], [], interrupted=True)
+    finally:
+        progress.end()
+    return Outcome(runs, verdicts, looks)
+
+
+def _entry(number: int, letter: Letter) -> dict[str, Any]:
+    attributes = {
+        name: {k: v for k, v in value.items() if k in ("DataType", "StringValue", "BinaryValue")}
+        for name, value in letter.attributes.items()
+        if name not in _OBITUARY
+    }
+    for name, text in (("event_id", letter.id), ("event_source", letter.source)):
+        attributes[name] = {"DataType": "String", "StringValue": text}
+    return {
+        "Id": str(number),
+        "MessageBody": letter.body,
+        "MessageGroupId": letter.group,
+        # Not the event's own, which SQS may still remember from the first time it was sent.
+        "MessageDeduplicationId": hashlib.sha256(
+            f"redrive\n{letter.message_id}".encode()
+        ).hexdigest(),
+        "MessageAttributes": attributes,
+    }

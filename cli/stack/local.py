@@ -1,0 +1,230 @@
+"""`make run`: the whole system on this machine, in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from types import FrameType
+from typing import Any, Final, NoReturn, TypedDict
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import names
+from cli.commands import inbox
+from cli.deploy import deploy, package, policies
+from cli.paths import HOME, LOCAL
+from cli.stack import watch
+from cli.stack.emulator import REGION, Emulator, EmulatorError, check_port
+
+STAGE: Final = "local"
+_HEALTH_TIMEOUT: Final = 30.0
+
+
+class Local(TypedDict):
+    """What `.heraldo/local.json` says of the running stack."""
+
+    endpoint_url: str
+    api_url: str
+    api_key: str
+    region: str
+    queues: dict[str, str]
+    topics: dict[str, str]
+
+
+class _Stopped(BaseException):
+    """Somebody asked us to stop: Ctrl-C or SIGTERM."""
+
+
+def main() -> int:
+    """Run until stopped; whatever happens, leave nothing running."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        port = _port()
+        check_port(port)
+        os.environ["HERALDO_STAGE"] = STAGE
+        HOME.mkdir(exist_ok=True)
+        emulator = Emulator(HOME, port)
+        try:
+            _run(emulator)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            emulator.stop()
+            (LOCAL).unlink(missing_ok=True)
+    except _Stopped:
+        _say("Stopped.")
+        return 0
+    except (EmulatorError, package.PackageError, deploy.DeployError) as error:
+        print(error, file=sys.stderr)
+    except (BotoCoreError, ClientError, OSError) as error:
+        print(f"The local AWS refused to be set up: {error}", file=sys.stderr)
+    return 1
+
+
+def _run(emulator: Emulator) -> None:
+    since = watch.snapshot()
+    _say("Packaging")
+    built = package.build(STAGE)
+    _say(f"Starting the local AWS on port {emulator.port}")
+    emulator.start()
+    _say("Deploying")
+    local, queue = set_up(emulator, built)
+    (HOME / "inbox.jsonl").write_text("", "utf-8")
+    _write_local(local)
+
+    over = threading.Event()
+    deliveries = threading.Thread(
+        target=_deliver, args=(emulator, queue, over), name="inbox", daemon=True
+    )
+    functions = [policies.function_name(STAGE, function) for function in policies.FUNCTIONS]
+    reload = watch.Watch(built, since, functions, emulator.client("lambda"), _say)
+    deliveries.start()
+    reload.start()
+    _greet(local)
+    try:
+        while not emulator.failed():
+            time.sleep(1)
+        raise EmulatorError(f"The local AWS died: {emulator.last_words()} (see {emulator.log})")
+    finally:
+        over.set()
+        reload.stop()
+
+
+def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
+    """Deploy to a local AWS that has started; return once the API answers.
+
+    Returns the stack, and the URL of the inbox's queue.
+    """
+    stack = deploy.deploy(built, emulator.client, say=lambda _: None)
+    _put_gateway_responses(emulator.client("apigateway"), stack.outputs["RestAPIId"], built)
+    sqs, sns = emulator.client("sqs"), emulator.client("sns")
+    topics = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
+    prefix = names.topic(STAGE, "")
+    local: Local = {
+        "endpoint_url": emulator.endpoint_url,
+        "api_url": f"{emulator.endpoint_url}/_aws/execute-api/{stack.outputs['RestAPIId']}/api",
+        "api_key": _create_key(emulator.client("dynamodb")),
+        "region": REGION,
+        "queues": {
+            lane: sqs.get_queue_url(QueueName=names.queue(STAGE, lane))["QueueUrl"]
+            for lane in names.LANES
+        },
+        "topics": {arn.rsplit(":", 1)[1].removeprefix(prefix): arn for arn in sorted(topics)},
+    }
+    queue = inbox.subscribe(sqs, sns, local["topics"])
+    _tell_its_address(emulator.client("lambda"), local["api_url"])
+    _wait_for_health(local["api_url"], emulator)
+    return local, queue
+
+
+def _put_gateway_responses(gateway: Any, api: str, built: package.Package) -> None:
+    """API Gateway's own answers, which the local AWS does not read from the template."""
+    body = built.template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for name, response in body["x-amazon-apigateway-gateway-responses"].items():
+        gateway.put_gateway_response(restApiId=api, responseType=name, **response)
+    gateway.create_deployment(restApiId=api, stageName="api")
+
+
+def _tell_its_address(functions: Any, api_url: str) -> None:
+    """The server in GET /openapi.json, which API Gateway tells a function and the local AWS does not."""
+    name = policies.function_name(STAGE, policies.API)
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name,
+        Environment={"Variables": {**variables, "HERALDO_API_URL": api_url}},
+    )
+
+
+def _create_key(dynamodb: Any) -> str:
+    key = f"hk_{secrets.token_urlsafe(24)}"
+    item = {
+        "hash": hashlib.sha256(key.encode()).hexdigest(),
+        "name": "local",
+        "scope": "admin",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    dynamodb.put_item(
+        TableName=names.table(STAGE, "keys"),
+        Item={name: {"S": value} for name, value in item.items()},
+    )
+    return key
+
+
+def _write_local(local: Local) -> None:
+    file = LOCAL
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)  # it holds a key
+    file.write_text(json.dumps(local, indent=2) + "\n", "utf-8")
+
+
+def _wait_for_health(api_url: str, emulator: Emulator) -> None:
+    deadline = time.monotonic() + _HEALTH_TIMEOUT
+    said = "no answer"
+    while time.monotonic() < deadline and not emulator.failed():
+        try:
+            with urllib.request.urlopen(f"{api_url}/health", timeout=_HEALTH_TIMEOUT):  # noqa: S310
+                return
+        except urllib.error.HTTPError as error:
+            said = f"{error.code} {error.read(2000).decode('utf-8', 'replace')}"
+        except OSError as error:
+            said = str(error)
+        time.sleep(0.2)
+    raise EmulatorError(f"GET {api_url}/health does not answer: {said} (see {emulator.log})")
+
+
+def _deliver(emulator: Emulator, queue: str, over: threading.Event) -> None:
+    """Show what subscribers receive, until `over`."""
+    sqs = emulator.client("sqs", read_timeout=60, retries={"max_attempts": 0})
+    while not over.is_set():
+        try:
+            inbox.receive(sqs, queue, HOME / "inbox.jsonl", lambda entry: _say(inbox.line(entry)))
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+            if over.wait(1) or emulator.failed():
+                return
+            _say(f"the inbox cannot be read: {error}")
+
+
+def _greet(local: Local) -> None:
+    key = """$(sed -n 's/.*"api_key": "\\(.*\\)".*/\\1/p' .heraldo/local.json)"""
+    _say(
+        f"""\
+Heraldo is up: {local["api_url"]}
+
+Try, in another terminal:
+  ./heraldo send order.shipped
+  ./heraldo inbox --wait 10
+  curl -s {local["api_url"]}/events -H "Authorization: Bearer {key}" \\
+    -H 'Content-Type: application/json' -d @templates/payment.confirmed/sample.json
+
+Saved changes to templates, chalicelib/routing.toml and code take effect at once. Ctrl-C stops all of it.
+"""
+    )
+
+
+def _port() -> int:
+    wanted = os.environ.get("HERALDO_PORT") or "4566"
+    if not wanted.isdigit() or not 0 < int(wanted) < 65536:
+        raise EmulatorError(f"HERALDO_PORT must be a port number, not {wanted!r}")
+    return int(wanted)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Stopped
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

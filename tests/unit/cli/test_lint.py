@@ -1,0 +1,494 @@
+"""Mistakes that people make, each found by lint where it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cli.commands.lint import Finding, command, lint
+
+ES = """{% extends "_layouts/base.j2" %}
+{% block subject %}Tu pedido {{ order.id }}{% endblock %}
+{% block body %}
+Hola, {{ name }}: {% for line in order.items %}{{ line.name }} {{ line.price|money }}
+{% endfor %}
+{% if note is defined %}{{ note }}{% endif %}
+{% endblock %}
+{% block sms %}Pedido {{ order.id }}{% endblock %}
+"""
+EN = ES.replace("Tu pedido", "Your order").replace("Hola, {{ name }}:", "Hi {{ name }},")
+SAMPLE: dict[str, Any] = {
+    "type": "order.placed",
+    "source": "/shop",
+    "data": {
+        "name": "Ana",
+        "order": {"id": "A-1", "items": [{"name": "Pan", "price": 2.5}]},
+        "note": "Gracias",
+    },
+}
+ROUTING = """
+[lanes]
+orders = ["order.*"]
+promotions = []
+reminders = []
+alerts = []
+
+[topics]
+users = {}
+company = {}
+alerts = {}
+
+[[rule]]
+name = "customers"
+pattern.type = [{ prefix = "order." }]
+to = ["topic:users", "topic:company", "topic:alerts"]
+"""
+
+Tree = dict[str, str | bytes | None]
+
+
+def tree(tmp_path: Path, changed: Tree | None = None) -> Path:
+    """A tree with one event type and nothing wrong, but for what is changed."""
+    files: Tree = {
+        "templates/_layouts/base.j2": "{% block body %}{% endblock %}\nAbedul\n",
+        "templates/order.placed/es.j2": ES,
+        "templates/order.placed/en.j2": EN,
+        "templates/order.placed/sample.json": json.dumps(SAMPLE),
+        "chalicelib/routing.toml": ROUTING,
+    } | (changed or {})
+    for name, content in files.items():
+        if content is not None:
+            file = tmp_path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return tmp_path
+
+
+def es(old: str, new: str) -> Tree:
+    assert old in ES
+    return {"templates/order.placed/es.j2": ES.replace(old, new)}
+
+
+def both(old: str, new: str) -> Tree:
+    return {
+        "templates/order.placed/es.j2": ES.replace(old, new),
+        "templates/order.placed/en.j2": EN.replace(old, new),
+    }
+
+
+def sample(change: Callable[[dict[str, Any]], Any]) -> Tree:
+    changed = json.loads(json.dumps(SAMPLE))
+    change(changed)
+    return {"templates/order.placed/sample.json": json.dumps(changed)}
+
+
+def rules(old: str, new: str) -> Tree:
+    assert old in ROUTING
+    return {"chalicelib/routing.toml": ROUTING.replace(old, new)}
+
+
+def test_a_tree_with_nothing_wrong_has_no_findings(tmp_path: Path) -> None:
+    assert lint(tree(tmp_path)) == []
+
+
+OF_ES = "templates/order.placed/es.j2"
+OF_SAMPLE = "templates/order.placed/sample.json"
+BASE = "templates/_layouts/base.j2"
+ROUTES = "chalicelib/routing.toml"
+
+# what was done wrong: the change, then severity, code, file, line and part of message or remedy
+MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
+    # syntax
+    "a print tag closed by one brace": (
+        es("{{ name }}", "{{ name }"), "error", "syntax", OF_ES, 4, "close with }}"),
+    "an if without its end": (
+        es("{% endif %}", ""), "error", "syntax", OF_ES, 6, "close it with {% endif %}"),
+    "a block without its end": (
+        es("{{ order.id }}{% endblock %}\n{% block body %}", "{{ order.id }}\n{% block body %}"),
+        "error", "syntax", OF_ES, 2, "close it with {% endblock %}"),
+    "a misspelt tag": (
+        es("{% endfor %}", "{% edfor %}"), "error", "syntax", OF_ES, 5, "did you mean 'endfor'?"),
+    "tags closed in the wrong order": (
+        es("{% endif %}\n{% endblock %}", "{% endblock %}\n{% endif %}"),
+        "error", "syntax", OF_ES, 6, "not closed before {% endblock %} on line 6"),
+    "= for ==": (
+        es("{% if note is defined %}", "{% if name = 'x' %}"),
+        "error", "syntax", OF_ES, 6, "compare with =="),
+    "two values in one tag": (
+        es("{{ name }}", "{{ name order }}"), "error", "syntax", OF_ES, 4, "join texts with ~"),
+    "an empty print tag": (
+        es("{{ name }}", "{{ }}"), "error", "syntax", OF_ES, 4, "between {{ and }}"),
+    "a character that means nothing": (
+        es("{{ name }}", "{{ name? }}"), "error", "syntax", OF_ES, 4, "unexpected char '?'"),
+    "a comment that never ends": (
+        es("{% block sms %}", "{# old {% block sms %}"), "error", "syntax", OF_ES, 8, "#}"),
+    "a for without in": (
+        es("for line in", "for line of"), "error", "syntax", OF_ES, 4, "got 'of'"),
+    "a block that is there twice": (
+        es("{% block sms %}", "{% block subject %}"), "error", "syntax", OF_ES, 8, "defined twice"),
+    "a broken layout": (
+        {BASE: "{% block body %}{% endblok %}"}, "error", "syntax", BASE, 1, "did you mean"),
+    "a file that is not UTF-8": (
+        {OF_ES: ES.replace("Tu", "Tú").encode("latin-1")},
+        "error", "encoding", OF_ES, 2, "UTF-8"),
+    "a byte order mark": (
+        {OF_ES: b"\xef\xbb\xbf" + ES.encode()}, "error", "byte-order-mark", OF_ES, 1, "BOM"),
+    # names
+    "a misspelt field": (
+        es("{{ name }}", "{{ nmae }}"),
+        "error", "unknown-variable", OF_ES, 4, "did you mean name?"),
+    "a misspelt nested field": (
+        es("pedido {{ order.id }}", "pedido {{ order.ident }}"),
+        "error", "unknown-variable", OF_ES, 2, "order.ident is not in sample.json"),
+    "a misspelt field of a list's items": (
+        both("line.price", "line.pirce"),
+        "error", "unknown-variable", OF_ES, 4, "did you mean order.items[].price?"),
+    "a misspelt field behind is defined": (
+        es("note is defined %}{{ note }}", "nota is defined %}{{ nota }}"),
+        "warning", "perhaps-misspelt", OF_ES, 6, "did you mean note?"),
+    "a field that the layout needs": (
+        {BASE: "{{ shop }}{% block body %}{% endblock %}"},
+        "error", "unknown-variable", BASE, 1, "shop is not in sample.json"),
+    "a misspelt filter": (
+        es("|money", "|mony"), "error", "unknown-filter", OF_ES, 4, "did you mean 'money'?"),
+    "a misspelt filter in a branch not taken": (
+        es("{{ note }}", "{{ note|trunkate }}"),
+        "error", "unknown-filter", OF_ES, 6, "did you mean 'truncate'?"),
+    "a misspelt filter given by name": (
+        es("{{ name }}", "{{ order.items|map('uper')|list|length }}"),
+        "error", "unknown-filter", OF_ES, 4, "did you mean 'upper'?"),
+    "a misspelt test": (
+        es("is defined", "is defind"), "error", "unknown-test", OF_ES, 6, "'defined'"),
+    "a misspelt function": (
+        es("{{ name }}", "{{ rnge(3) }}"), "error", "unknown-function", OF_ES, 4, "'range'"),
+    "a misspelt event attribute": (
+        es("{{ name }}", "{{ event.recipent }}"),
+        "error", "unknown-attribute", OF_ES, 0, "did you mean event.recipient?"),
+    "an attribute that the sample lacks": (
+        es("{{ name }}", "{{ event.recipient }}"),
+        "error", "unknown-attribute", OF_ES, 0, "add 'recipient' to sample.json"),
+    "a layout that is not there": (
+        es("_layouts/base.j2", "_layouts/bass.j2"),
+        "error", "unresolved", OF_ES, 1, "there is no file templates/_layouts/bass.j2"),
+    "a macro that is not there": (
+        {BASE: "{% macro line() %}{% endmacro %}{% block body %}{% endblock %}",
+         **es("Hola,", "{% from '_layouts/base.j2' import lin %}Hola,")},
+        "error", "unresolved", OF_ES, 4, "did you mean 'line'?"),
+    "a layout chosen while rendering": (
+        es('"_layouts/base.j2"', "name"), "warning", "unresolved", OF_ES, 1, "while rendering"),
+    # blocks
+    "no subject": (
+        es("block subject", "block email"), "error", "missing-block", OF_ES, 0, "subject"),
+    "no body": (es("block body", "block http"), "error", "missing-block", OF_ES, 0, "body"),
+    "an empty body": (
+        es(ES[ES.index("Hola"):ES.index("{% endblock %}\n{% block sms")], "")
+        | {BASE: "{% block body %}{% endblock %}"},
+        "error", "empty-body", OF_ES, 0, "empty"),
+    "a block that is no channel": (
+        es("block sms", "block smss"), "error", "unknown-block", OF_ES, 8, "did you mean 'sms'?"),
+    "text outside of the blocks": (
+        es("{% block sms %}", "Un saludo\n{% block sms %}"),
+        "warning", "lost-text", OF_ES, 8, "never sent"),
+    "a layout without a place for the body": (
+        {BASE: "Abedul"}, "error", "layout-without-body", OF_ES, 1, "block body"),
+    "a total that is added up in a loop": (
+        es("Hola,", "{% set t = 0 %}{% for l in order.items %}{% set t = t + l.price %}"
+           "{% endfor %}{{ t }}"),
+        "warning", "lost-in-loop", OF_ES, 4, "namespace"),
+    # files
+    "no English": (
+        {"templates/order.placed/en.j2": None},
+        "error", "missing-locale", "templates/order.placed/en.j2", 0, "copy es.j2"),
+    "no Spanish": ({OF_ES: None}, "error", "missing-locale", OF_ES, 0, "translate"),
+    "no sample": ({OF_SAMPLE: None}, "error", "missing-sample", OF_SAMPLE, 0, "sample"),
+    "a template with the wrong ending": (
+        {"templates/order.placed/es.txt": "x"},
+        "error", "unknown-file", "templates/order.placed/es.txt", 0, "es.j2"),
+    "a template named after no locale": (
+        {"templates/order.placed/Spanish.j2": ES},
+        "error", "unknown-file", "templates/order.placed/Spanish.j2", 0, "never used"),
+    "an event type with a space in it": (
+        {f"templates/order placed/{name}": text for name, text in (
+            ("es.j2", ES), ("en.j2", EN),
+            ("sample.json", json.dumps({**SAMPLE, "type": "order placed"})))},
+        "error", "event-type", "templates/order placed", 0, "order.shipped"),
+    # the sample
+    "a sample with a comma too many": (
+        {OF_SAMPLE: '{\n  "type": "order.placed",\n}'}, "error", "sample-json", OF_SAMPLE, 3, "JSON"),
+    "a sample of another type": (
+        sample(lambda s: s.update(type="order.shipped")),
+        "error", "sample-type", OF_SAMPLE, 0, '"type": "order.placed"'),
+    "a sample without data": (
+        sample(lambda s: s.pop("data")), "error", "sample-event", OF_SAMPLE, 0, "data"),
+    "a sample with a bad time": (
+        sample(lambda s: s.update(time="ayer")), "error", "sample-event", OF_SAMPLE, 0, "time"),
+    "a sample that is a list": (
+        {OF_SAMPLE: "[]"}, "error", "sample-event", OF_SAMPLE, 0, "JSON object"),
+    "a sample that lacks a field": (
+        sample(lambda s: s["data"].pop("name")), "error", "unknown-variable", OF_ES, 4, "name"),
+    "a sample with a text for a number": (
+        sample(lambda s: s["data"]["order"]["items"][0].update(price="mucho")),
+        "error", "sample-data", OF_SAMPLE, 0, "data.order.items[0].price must be a number"),
+    "a sample with a null": (
+        sample(lambda s: s["data"].update(name=None)),
+        "error", "sample-data", OF_SAMPLE, 0, "data.name is null"),
+    "a sample that does not render": (
+        es("{{ name }}", "{{ name|date }}"),
+        "error", "sample-render", OF_ES, 4, "date expects"),
+    "a field that only a branch needs": (
+        es("{{ name }}", "{% if name == 'Ana' %}{{ surname }}{% endif %}"),
+        "error", "sample-render", OF_ES, 4, "surname"),
+    "a division by nothing": (
+        es("{{ name }}", "{{ 1 / (order.items|length - 1) }}"),
+        "error", "sample-render", OF_ES, 4, "ZeroDivisionError"),
+    "an endless loop": (
+        es("{{ name }}", "{% for i in range(10**9) %}x{% endfor %}"),
+        "error", "too-large", OF_ES, 4, "10,000 is the most"),
+    "an attribute set on what is no namespace": (
+        es("{{ name }}", "{% set order.total = 3 %}"),
+        "error", "sample-render", OF_ES, 0, "non-namespace"),
+    "a macro that calls itself": (
+        es("{{ name }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
+        "error", "too-large", OF_ES, 4, "without end"),
+    "what the sandbox forbids": (
+        es("{{ name }}", "{{ name.__class__ }}"), "error", "sample-render", OF_ES, 4, "sandbox"),
+    # locales
+    "a field that only English has": (
+        {"templates/order.placed/en.j2": EN.replace("{{ order.id }}{% end", "{{ source }}{% end"),
+         **sample(lambda s: s["data"].update(source="x"))},
+        "warning", "locales-disagree", "templates/order.placed", 0,
+        "en.j2 needs source, es.j2 does not"),
+    "a field that only Spanish can do without": (
+        es("{{ name }}", "{{ name|default('') }}"),
+        "warning", "locales-disagree", "templates/order.placed", 0, "en.j2 needs name, es.j2"),
+    # what SNS refuses
+    "a subject of 100 characters": (
+        es("Tu pedido", "x" * 97), "error", "subject", OF_ES, 2, "101 characters"),
+    "a subject with nothing in it": (
+        es("Tu pedido {{ order.id }}", ""), "error", "subject", OF_ES, 2, "empty"),
+    "a subject that long values make too long": (
+        both("{{ order.id }}{% endblock %}\n{% block body", "{{ name }} {{ note }} "
+             + "x" * 70 + "{% endblock %}\n{% block body"),
+        "warning", "subject-may-be-too-long", OF_ES, 2, "plausible"),
+    "an SMS in UCS-2 that costs two parts": (
+        es("%}Pedido {{ order.id }}", "%}" + "á" + "x" * 100),
+        "warning", "sms-encoding", OF_ES, 8, "UCS-2, in 2 parts: á forces it"),
+    "an SMS of many parts": (
+        es("%}Pedido {{ order.id }}", "%}" + "x" * 500),
+        "warning", "sms-parts", OF_ES, 8, "4 parts in GSM-7"),
+    "an SMS of over 1,600 characters": (
+        es("%}Pedido {{ order.id }}", "%}" + "x" * 1601),
+        "error", "sms-too-long", OF_ES, 0, "1600 characters"),
+    "an empty SMS": (es("%}Pedido {{ order.id }}", "%}"), "error", "sms-empty", OF_ES, 8, "empty"),
+    "a body too long to fall back to for SMS": (
+        es("{% block sms %}Pedido {{ order.id }}{% endblock %}", "")
+        | {BASE: "{% block body %}{% endblock %}" + "x" * 1700},
+        "warning", "sms-falls-back", OF_ES, 0, "block sms"),
+    "a message of over 256 KiB": (
+        {BASE: "{% block body %}{% endblock %}" + "x" * 262_144},
+        "error", "too-large", OF_ES, 0, "SNS takes 262,144"),
+    # routing
+    "an unknown key in a rule": (
+        rules("pattern.type", "patern.type"), "error", "routing", ROUTES, 15, "patern"),
+    "a pattern that AWS rejects": (
+        rules('{ prefix = "order." }', "{ prefix = 3 }"), "error", "routing", ROUTES, 0, ""),
+    "a topic that is not there": (
+        rules("topic:users", "topic:user"), "error", "routing", ROUTES, 16, "user"),
+    "a locale with an underscore": (
+        {"templates/order.placed/es_AR.j2": ES},
+        "error", "unknown-file", "templates/order.placed/es_AR.j2", 0, "rename it to es-AR.j2"),
+    "a channel within the body": (
+        es("{% endblock %}\n{% block sms %}Pedido {{ order.id }}{% endblock %}",
+           "{% block sms %}Pedido {{ order.id }}{% endblock %}\n{% endblock %}"),
+        "warning", "channel-in-body", OF_ES, 7, "out of block body"),
+    "a channel in the layout": (
+        {BASE: "{% block body %}{% endblock %}\n{% block sms %}{% endblock %}\nAbedul\n"},
+        "warning", "channel-in-body", BASE, 2, "out of the layout"),
+    "a file that includes itself": (
+        es("Hola,", '{% include "order.placed/es.j2" %} Hola,'),
+        "error", "circle", OF_ES, 4, "take that line out"),
+    "a circle of two files": (
+        es("Hola,", '{% include "_layouts/a.j2" %} Hola,')
+        | {"templates/_layouts/a.j2": "\n{% include 'order.placed/es.j2' %}"},
+        "error", "circle", "templates/_layouts/a.j2", 2, "take that line out"),
+    "an object that is printed": (
+        es("{{ name }}", "{{ order }}"), "error", "sample-render", OF_ES, 4, "one of its fields"),
+    "a list that is printed": (
+        es("{{ name }}", "{{ order.items }}"), "error", "sample-render", OF_ES, 4, "|listed"),
+    "a macro that is not called": (
+        es("{{ name }}", "{% macro m() %}{% endmacro %}{{ m }}"),
+        "error", "sample-render", OF_ES, 4, "call it"),
+    "one brace too few": (
+        es("{{ name }}", "{ name }}"), "error", "literal-braces", OF_ES, 4, "write {{ name }}"),
+    "another language's braces": (
+        es("Hola, {{ name }}", "\nHola, ${name}"), "error", "literal-braces", OF_ES, 5, "{{ name }}"),
+    "another language's and": (
+        es("if note is defined", "if note && name"), "error", "syntax", OF_ES, 6, "write and"),
+    "another language's elif": (
+        es("{{ note }}", "{{ note }}{% elseif name %}"), "error", "syntax", OF_ES, 6, "write elif"),
+    "else if": (
+        es("{{ note }}", "{{ note }}{% else if name %}"), "error", "syntax", OF_ES, 6, "elif"),
+    "a sample with a field twice": (
+        {OF_SAMPLE: '{"type": "order.placed", "type": "order.placed", "data": {}}'},
+        "error", "sample-event", OF_SAMPLE, 0, "is there twice"),
+    "a sample with NaN": (
+        {OF_SAMPLE: json.dumps(SAMPLE).replace("2.5", "NaN")},
+        "error", "sample-event", OF_SAMPLE, 0, "NaN"),
+    "a sample with half a character": (
+        {OF_SAMPLE: json.dumps(SAMPLE).replace("Ana", "\\ud83d")},
+        "error", "sample-event", OF_SAMPLE, 0, "surrogate"),
+    "a sample that is nested without end": (
+        {OF_SAMPLE: "[" * 100_000}, "error", "sample-json", OF_SAMPLE, 0, "nested too deeply"),
+    "a sample with a BOM": (
+        {OF_SAMPLE: "\ufeff" + json.dumps(SAMPLE)},
+        "error", "sample-json", OF_SAMPLE, 1, "UTF-8 with BOM"),
+    "a folder where a template should be": (
+        {"templates/order.placed/ca.j2/es.j2": "x"},
+        "error", "unknown-file", "templates/order.placed/ca.j2", 0, "rename or remove"),
+    "TOML that does not parse": (rules("[lanes]", "[lanes"), "error", "routing", ROUTES, 2, "TOML"),
+    "an event type without a lane": (
+        rules('["order.*"]', "[]"), "error", "no-lane", ROUTES, 0, "no lane takes order.placed"),
+    "an event type that no rule sends": (
+        rules('"order."', '"offer."'), "warning", "no-rule", ROUTES, 0, "order.placed"),
+    "a rule that matches nothing": (
+        rules("[[rule]]", '[[rule]]\nname = "old"\npattern.type = ["x.y"]\nto = ["topic:alerts"]\n'
+              "[[rule]]"),
+        "warning", "dead-rule", ROUTES, 15, "old"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_lint_finds(tmp_path: Path, mistake: str) -> None:
+    change, severity, code, file, line, said = MISTAKES[mistake]
+    findings = lint(tree(tmp_path, change))
+    assert [
+        f
+        for f in findings
+        if (f.severity, f.code, f.file) == (severity, code, file)
+        and (f.line == line or not line)
+        and said in f"{f.message} {f.remedy}"
+    ], "\n".join(map(str, findings))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        es("%}Pedido {{ order.id }}", "%}Pedido de Andrés, ñ, é, ü, ¿qué?"),
+        es("%}Pedido {{ order.id }}", "%}Envío rápido"),  # one part in UCS-2 too
+        es("{{ note }}", "{{ note|truncate(40)|upper }}"),
+        es("{% if note is defined %}", "{% if note is defined and note %}"),
+        {"templates/order.placed/es-AR.j2": ES},
+        {"templates/order.placed/.es.j2.swp": b"\x00\xff"},
+        {"templates/_drafts/x/es.j2": "{% extends 'gone' %}"},
+    ],
+)
+def test_what_is_right_is_not_found(tmp_path: Path, change: Tree) -> None:
+    assert lint(tree(tmp_path, change)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        (es("{{ name }}", "{{ nmae }}"), 10),
+        (es("{{ name }}", "{{ name|mony }}"), 15),
+        (es("{{ name }}", "{{ name? }}"), 14),
+        (es("{{ name }}", "{% edif %}"), 10),
+    ],
+)
+def test_the_column_is_that_of_the_word_at_fault(tmp_path: Path, change: Tree, column: int) -> None:
+    assert column in [f.column for f in lint(tree(tmp_path, change)) if f.severity == "error"]
+
+
+def test_a_mistake_in_a_shared_file_is_told_once(tmp_path: Path) -> None:
+    change = {BASE: "{{ 1|mony }}{% block body %}{% endblock %}"}
+    assert [f.code for f in lint(tree(tmp_path, change))].count("unknown-filter") == 1
+
+
+def test_one_broken_type_does_not_hide_the_mistakes_of_another(tmp_path: Path) -> None:
+    other = {
+        f"templates/order.shipped/{name}": content
+        for name, content in (
+            ("es.j2", ES.replace("|money", "|mony")),
+            ("en.j2", EN),
+            ("sample.json", json.dumps({**SAMPLE, "type": "order.shipped"})),
+        )
+    }
+    found = {(f.file, f.code) for f in lint(tree(tmp_path, {**es("{{ name }}", "{{ }}"), **other}))}
+    assert found == {
+        (OF_ES, "syntax"),
+        ("templates/order.shipped/es.j2", "unknown-filter"),
+    }
+
+
+def test_without_templates_lint_says_so(tmp_path: Path) -> None:
+    assert [f.code for f in lint(tmp_path)] == ["no-templates"]
+
+
+def test_the_templates_of_this_tree_have_no_errors() -> None:
+    root = Path(__file__).resolve().parents[3]
+    assert [f for f in lint(root) if f.severity == "error"] == []
+
+
+# -- the command -----------------------------------------------------------------------------------
+
+
+def run(root: Path, *options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(command, ["--root", str(root), *options])
+    return result.exit_code, result.output
+
+
+def test_the_command_shows_the_line_with_a_caret_below_the_place(tmp_path: Path) -> None:
+    code, output = run(tree(tmp_path, es("{{ name }}", "{{ nmae }}")))
+    assert code == 1
+    lines = output.splitlines()
+    assert lines[0] == f"{OF_ES}:4:10: error: nmae is not in sample.json  [unknown-variable]"
+    assert lines[1].startswith("    4 | Hola, {{ nmae }}: {% for line in")
+    assert lines[2].index("^") == lines[1].index("nmae")
+    assert "did you mean name?" in lines[3]
+    assert "\x1b" not in output
+
+
+def test_warnings_alone_do_not_fail(tmp_path: Path) -> None:
+    code, output = run(tree(tmp_path, es("{{ name }}", "{{ name|default('') }}")))
+    assert code == 0
+    assert output.endswith("1 warning\n")
+
+
+def test_nothing_wrong_is_said_so(tmp_path: Path) -> None:
+    assert run(tree(tmp_path)) == (0, "Nothing is wrong.\n")
+
+
+def test_json_has_every_part_of_a_finding(tmp_path: Path) -> None:
+    code, output = run(tree(tmp_path, es("|money", "|mony")), "--json")
+    assert code == 1
+    assert json.loads(output)[0] == {
+        "severity": "error",
+        "file": OF_ES,
+        "line": 4,
+        "column": 78,
+        "code": "unknown-filter",
+        "message": "there is no filter 'mony'",
+        "remedy": "did you mean 'money'?",
+    }
+
+
+def test_github_annotations_stand_on_one_line_each(tmp_path: Path) -> None:
+    code, output = run(tree(tmp_path, es("|money", "|mony")), "--github")
+    assert code == 1
+    assert output == (
+        f"::error file={OF_ES},line=4,title=unknown-filter,col=78::"
+        "there is no filter 'mony'. did you mean 'money'?\n"
+    )
+
+
+def test_a_finding_can_be_compared(tmp_path: Path) -> None:
+    tree(tmp_path, es("|money", "|mony"))
+    assert lint(tmp_path)[0] == Finding(
+        "error", OF_ES, 4, 78, "unknown-filter", "there is no filter 'mony'",
+        "did you mean 'money'?",
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""What is packaged and what it may do, as far as files can tell; e2e deploys it."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chalicelib import names
+from cli.deploy import package, policies
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [(path.relative_to(ROOT).as_posix(), text) for path, text in policies.files().items()],
+)
+def test_a_committed_file_is_what_make_policies_writes(path: str, text: str) -> None:
+    assert (ROOT / path).read_text("utf-8") == text
+
+
+def test_there_is_no_policy_of_a_function_that_is_gone() -> None:
+    written = {path for path in policies.files() if "policies" in path.parts}
+    assert set((ROOT / ".chalice" / "policies").rglob("*.json")) == written
+
+
+def test_every_function_of_the_app_has_a_policy() -> None:
+    from app import app
+
+    handlers = {source.name for source in app.event_sources}
+    assert {*handlers, policies.API} == set(policies.FUNCTIONS)
+
+
+@pytest.mark.parametrize("stage", policies.STAGES)
+@pytest.mark.parametrize("function", policies.FUNCTIONS)
+def test_a_policy_names_its_stage_and_no_account(stage: str, function: str) -> None:
+    for statement in policies.policy(stage, function)["Statement"]:
+        assert "*" not in statement["Action"]
+        for resource in statement["Resource"]:
+            assert resource.startswith("arn:aws:")
+            assert f"heraldo-{stage}" in resource
+
+
+@pytest.mark.parametrize("lane", names.LANES)
+def test_a_lane_reads_its_own_queue_only(lane: str) -> None:
+    reads = [
+        resource
+        for statement in policies.policy("dev", lane)["Statement"]
+        for resource in statement["Resource"]
+        if "sqs:ReceiveMessage" in statement["Action"]
+    ]
+    assert reads == [f"arn:aws:sqs:*:*:heraldo-dev-{lane}.fifo"]
+
+
+@pytest.mark.parametrize("lane", names.LANES)
+def test_a_lane_is_fifo_with_dead_letters_and_time_enough(lane: str) -> None:
+    resources = package.infrastructure("dev")["Resources"]
+    queue = resources[f"{lane.capitalize()}Queue"]["Properties"]
+    dead = resources[f"{lane.capitalize()}DeadQueue"]["Properties"]
+    settings = json.loads((ROOT / ".chalice" / "config.json").read_text("utf-8"))
+
+    assert queue["QueueName"] == {"Fn::Sub": names.queue("${Stage}", lane)}
+    assert dead["QueueName"] == {"Fn::Sub": names.dead_queue("${Stage}", lane)}
+    assert queue["VisibilityTimeout"] >= 6 * settings["lambda_timeout"]
+    for settings in (queue, dead):
+        assert settings["FifoQueue"] is True
+        assert settings["DeduplicationScope"] == "messageGroup"
+        assert settings["FifoThroughputLimit"] == "perMessageGroupId"
+        assert settings["MessageRetentionPeriod"] == 14 * 24 * 3600
+    target = queue["RedrivePolicy"]["deadLetterTargetArn"]
+    assert target == {"Fn::GetAtt": [f"{lane.capitalize()}DeadQueue", "Arn"]}
+
+
+@pytest.mark.parametrize("file", ["infra/resources.yaml", "infra/packaged.yaml"])
+def test_infrastructure_is_written_in_long_form_only(file: str) -> None:
+    tags = [t.tag for t in yaml.scan((ROOT / file).read_text("utf-8")) if hasattr(t, "tag")]
+    assert tags == []
+
+
+def test_every_log_ends_some_day() -> None:
+    resources = package.infrastructure("dev")["Resources"].values()
+    groups = [r["Properties"] for r in resources if r.get("Type") == "AWS::Logs::LogGroup"]
+    named = {g["LogGroupName"]["Fn::Sub"].replace("${Stage}", "dev") for g in groups}
+    assert named == {f"/aws/lambda/{policies.function_name('dev', f)}" for f in policies.FUNCTIONS}
+    assert all(group["RetentionInDays"] for group in groups)
+
+
+def test_a_module_is_packaged_with_bytecode_that_loads_whatever_its_time(tmp_path: Path) -> None:
+    source = {"deep/er.py": b"def where():\n    raise ValueError\n", "note.txt": b""}
+    compiled = package.compiled(source)
+    assert [Path(name).parent.name for name in compiled] == ["__pycache__"]
+
+    # The source says something else by now: what runs is the bytecode.
+    for name, content in {"deep/er.py": b"where = None\n", **compiled}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    spec = importlib.util.spec_from_file_location("er", tmp_path / "deep" / "er.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(ValueError, match=r"^$") as failure:
+        module.where()
+    assert failure.traceback[-1].path == tmp_path / "deep" / "er.py"
+
+
+def test_the_same_entries_make_the_same_zip_in_any_order() -> None:
+    entries = {"b.py": b"2", "a.py": b"1", "x.so": b"3"}
+    first = package.zipped(entries)
+    assert first == package.zipped(dict(reversed(entries.items())))
+    opened = zipfile.ZipFile(io.BytesIO(first))
+    assert opened.namelist() == ["a.py", "b.py", "x.so"]
+    # Lambda runs as another user than the one who packages.
+    assert [info.external_attr >> 16 & 0o444 for info in opened.infolist()] == [0o444] * 3

@@ -1,0 +1,24 @@
+"""chalicelib/lanes/queues.py: what fits into a dead-letter queue."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.lanes.queues import MESSAGE_BYTES, DeadLetter, Received, _dead_entry
+from tests.factories import record
+
+
+@pytest.mark.parametrize(
+    ("spare", "has_its_reason"), [(0, False), (40, False), (5_000, True), (MESSAGE_BYTES, True)]
+)
+def test_a_dead_letter_never_grows_beyond_what_sqs_takes(spare: int, has_its_reason: bool) -> None:
+    body = "x" * (MESSAGE_BYTES - spare)
+    message = Received.of(record(body))
+    entry = _dead_entry(0, DeadLetter(message, "too-large", "ñ" * 2_000, "m", "queue:orders", "t"))
+    attributes = entry.get("MessageAttributes", {})
+    written = sum(
+        len(f"{name}{value['DataType']}{value['StringValue']}".encode())
+        for name, value in attributes.items()
+    )
+    assert len(entry["MessageBody"]) + written <= MESSAGE_BYTES
+    assert ("reason" in attributes) == has_its_reason

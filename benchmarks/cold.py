@@ -33,9 +33,9 @@ clock = time.process_time
 start = clock()
 import app
 imported = clock()
-from chalicelib.routing import routing
-from chalicelib.render import templates
-from chalicelib.event import parse
+from chalicelib.rules.reading import routing
+from chalicelib.words.render import templates
+from chalicelib.events.event import parse
 routing()
 routed = clock()
 sample = json.load(open(sys.argv[1]))
@@ -64,8 +64,8 @@ import json
 from collections import Counter
 from pathlib import Path
 from chalicelib import environment
-from chalicelib.event import parse
-from chalicelib.render import templates
+from chalicelib.events.event import parse
+from chalicelib.words.render import templates
 count = Counter()
 compile = environment.HeraldoEnvironment.compile
 def counting(self, source, name=None, *args, **options):

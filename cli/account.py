@@ -14,8 +14,9 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from chalicelib.rules import routing
-from chalicelib.rules.routing import Routing, RoutingError
+from chalicelib.rules import reading
+from chalicelib.rules.reading import RoutingError
+from chalicelib.rules.routing import Routing
 from cli import target as targets
 from cli.paths import ROOT
 from cli.target import Target
@@ -42,7 +43,7 @@ def rules(stage: str) -> Routing:
     """The `routing.toml` of this checkout, for a stage."""
     text = (ROOT / "chalicelib" / "routing.toml").read_text(encoding="utf-8")
     try:
-        return routing.load(text, stage)
+        return reading.load(text, stage)
     except RoutingError as error:
         raise click.ClickException(str(error)) from None
 

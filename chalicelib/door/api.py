@@ -16,7 +16,7 @@ from chalicelib.errors import FieldError, InvalidEvent, TransientError
 from chalicelib.events.event import is_id
 from chalicelib.plan import catalog
 from chalicelib.plan.plan import plan
-from chalicelib.rules.routing import routing
+from chalicelib.rules.reading import routing
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.render import templates

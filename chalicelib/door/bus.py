@@ -20,7 +20,7 @@ from chalicelib.errors import PermanentError, TransientError
 from chalicelib.events.event import MAX_ID, MAX_SOURCE
 from chalicelib.lanes import queues
 from chalicelib.lanes.queues import DeadLetter, Received
-from chalicelib.rules.routing import routing
+from chalicelib.rules.reading import routing
 
 DETAIL_TYPE: Final = "Heraldo Event"
 ALARM: Final = "aws.alarm"

@@ -27,7 +27,8 @@ from chalicelib.events.event import Event
 from chalicelib.lanes import queues
 from chalicelib.plan import catalog
 from chalicelib.plan.compose import Composed, compose
-from chalicelib.rules.routing import Routing, routing
+from chalicelib.rules.reading import routing
+from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record

@@ -27,7 +27,8 @@ from chalicelib.lanes.decode import ReadyMade, decode
 from chalicelib.lanes.queues import DeadLetter, Received
 from chalicelib.names import Place
 from chalicelib.plan.compose import compose
-from chalicelib.rules.routing import Routing, routing
+from chalicelib.rules.reading import routing
+from chalicelib.rules.routing import Routing
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.render import Templates, templates

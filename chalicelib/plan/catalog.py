@@ -6,7 +6,7 @@ import functools
 import json
 from typing import Any
 
-from chalicelib.rules.routing import routing
+from chalicelib.rules.reading import routing
 from chalicelib.words import contract
 from chalicelib.words.contract import Field
 from chalicelib.words.render import templates

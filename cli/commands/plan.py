@@ -12,7 +12,7 @@ import click
 from chalicelib.door import intake
 from chalicelib.errors import InvalidEvent
 from chalicelib.plan.plan import plan
-from chalicelib.rules.routing import RoutingError, routing
+from chalicelib.rules.reading import RoutingError, routing
 from cli import target as targets
 
 

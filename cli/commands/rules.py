@@ -11,7 +11,8 @@ from typing import Any, Final
 import click
 
 from chalicelib.rules.patterns import Field, Pattern
-from chalicelib.rules.routing import ALWAYS, Routing, RoutingError, Rule, load
+from chalicelib.rules.reading import ALWAYS, RoutingError, load
+from chalicelib.rules.routing import Routing, Rule
 from cli.lint.examples import EXAMPLES, ROUTING, ExamplesError, Outcome, run, untried
 from cli.paths import ROOT
 from cli.target import json_option

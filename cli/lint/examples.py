@@ -12,7 +12,9 @@ from typing import Any, Final
 from chalicelib.errors import HeraldoError, InvalidEvent, PermanentError
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
-from chalicelib.rules.routing import Lines, Problem, Routing, Verdict, load
+from chalicelib.rules.lines import Lines
+from chalicelib.rules.reading import Problem, load
+from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import Templates
 

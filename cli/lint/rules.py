@@ -15,10 +15,12 @@ import jinja2
 from chalicelib.errors import InvalidEvent, PermanentError
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
+from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Alternative
 from chalicelib.rules.patterns.conditions import Condition, parse
 from chalicelib.rules.patterns.fields import Field, leaves
-from chalicelib.rules.routing import Lines, Routing, RoutingError, Rule, load, read_pattern
+from chalicelib.rules.reading import RoutingError, load, read_pattern
+from chalicelib.rules.routing import Routing, Rule
 from chalicelib.spelling import nearest
 from chalicelib.words import contract
 from chalicelib.words.contract import Field as Data

@@ -26,10 +26,10 @@ def main() -> None:
     count, queue_url, arn = int(sys.argv[2]), sys.argv[3], sys.argv[4]
     import app
     from chalicelib import aws
-    from chalicelib.rules import routing
+    from chalicelib.rules import reading
     from chalicelib.words import render
 
-    for make in (aws.sns, aws.sqs, aws.dynamodb, routing.routing, render.templates):
+    for make in (aws.sns, aws.sqs, aws.dynamodb, reading.routing, render.templates):
         make()
     parent, endpoint_url = os.getpid(), os.environ["AWS_ENDPOINT_URL"]
     numbers: dict[int, tuple[int, int]] = {}

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from chalicelib import aws, names
 from chalicelib.door import intake, keys
-from chalicelib.rules.routing import routing
+from chalicelib.rules.reading import routing
 from chalicelib.words.render import templates
 from tests.factories import ACCOUNT, REGION
 

@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib import aws
 from chalicelib.lanes.dispatch import Batch, Redeliver
-from chalicelib.rules.routing import Routing, load
+from chalicelib.rules.reading import load
+from chalicelib.rules.routing import Routing
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
 

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from chalicelib.rules.patterns import compile_pattern
-from chalicelib.rules.routing import load
+from chalicelib.rules.reading import load
 from chalicelib.words import filters
 from chalicelib.words.render import Templates
 from cli.lint import examples

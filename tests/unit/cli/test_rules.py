@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.rules.routing import load
+from chalicelib.rules.reading import load
 from cli.commands.rules import command
 from cli.lint import examples
 from cli.paths import ROOT

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.lanes import dispatch, queues
-from chalicelib.rules.routing import load
+from chalicelib.rules.reading import load
 from chalicelib.store import ledger
 from chalicelib.words.render import Templates
 from tests.factories import ACCOUNT, REGION

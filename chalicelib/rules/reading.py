@@ -1,0 +1,268 @@
+"""`routing.toml` read: every mistake in it named by its line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chalicelib import names
+from chalicelib.errors import HeraldoError
+from chalicelib.rules.lines import Lines
+from chalicelib.rules.patterns import Pattern, PatternError, compile_pattern
+from chalicelib.rules.routing import Routing, Rule, Topic
+from chalicelib.spelling import did_you_mean
+
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+_TOP: Final = frozenset(("lanes", "topics", "types", "rule"))
+_RULE: Final = frozenset(("name", "pattern", "to", "stop", "suppress", "stages", "owner", "note"))
+_TOPIC: Final = frozenset(("personal", "locales"))
+_TYPE: Final = frozenset(("on_unknown",))
+ON_UNKNOWN: Final = ("resend", "skip")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in `routing.toml`: `line` counts from 1 (0 where none can be named)."""
+
+    line: int
+    rule: str
+    problem: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.rule}: {self.problem}" if self.rule else f"{where}{self.problem}"
+
+
+class RoutingError(HeraldoError):
+    """`routing.toml` cannot be used; `problems` has every mistake that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(f"routing.toml: {p}" for p in problems))
+        self.problems = tuple(problems)
+
+
+def load(text: str, stage: str | None) -> Routing:
+    """Read a `routing.toml`, keeping the rules that apply to `stage` (None: those of every stage).
+
+    Raises
+    ------
+    RoutingError : with every mistake, each with its line and rule.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else text.count("\n") + (not text.endswith("\n"))
+        raise RoutingError([Problem(line, "", f"is not valid TOML: {error}")]) from None
+    problems: list[Problem] = []
+    lines = Lines(text)
+    _unknown_keys(raw, _TOP, "", lines.of, problems)
+    lanes = _lanes(_table(raw, "lanes", lines, problems), lines, problems)
+    topics = _topics(_table(raw, "topics", lines, problems), lines, problems)
+    on_unknown = _types(_table(raw, "types", lines, problems), lines, problems)
+    rules = _rules(raw.get("rule", []), topics, stage, lines, problems)
+    if problems:
+        raise RoutingError(sorted(problems, key=lambda problem: problem.line))
+    return Routing(lanes, topics, rules, on_unknown)
+
+
+def _table(
+    raw: Mapping[str, Any], name: str, lines: Lines, problems: list[Problem]
+) -> Mapping[str, Any]:
+    found = raw.get(name, {})
+    if isinstance(found, dict):
+        return found
+    problems.append(Problem(lines.of(name), "", f"{name} must be a table: write [{name}]"))
+    return {}
+
+
+def _unknown_keys(
+    table: Mapping[str, Any],
+    known: frozenset[str],
+    rule: str,
+    line_of: Any,
+    problems: list[Problem],
+) -> None:
+    for key in table:
+        if key not in known:
+            problem = f"unknown key {key!r}{did_you_mean(key, sorted(known))}"
+            problems.append(Problem(line_of(key), rule, problem))
+
+
+def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, tuple[str, ...]]:
+    lanes: dict[str, tuple[str, ...]] = {}
+    seen: dict[str, str] = {}
+    for lane, types in raw.items():
+        line = lines.of("lanes", lane)
+        if lane not in names.LANES:
+            known = did_you_mean(lane, names.LANES) or f"; the lanes are {', '.join(names.LANES)}"
+            problems.append(Problem(line, "", f"unknown lane {lane!r}{known}"))
+        if not _strings(types):
+            problems.append(Problem(line, "", f"lane {lane} must be a list of event types"))
+            continue
+        for name in types:
+            if "*" in name[:-1]:
+                problem = f"lane {lane}: {name!r} never fits: * stands at the end of a name only"
+                problems.append(Problem(line, "", problem))
+            if name in seen:
+                problem = f"{name!r} is in two lanes, {seen[name]} and {lane}"
+                problems.append(Problem(line, "", problem))
+            seen[name] = lane
+        lanes[lane] = tuple(types)
+    return lanes
+
+
+def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]:
+    topics: dict[str, Topic] = {}
+    for name, settings in raw.items():
+        line = lines.of("topics", name)
+        if not _SLUG.match(name):
+            problems.append(Problem(line, "", f"topic {name!r}: use lower-case letters, digits, -"))
+        if not isinstance(settings, dict):
+            problem = f"topic {name} must be a table, such as {{ locales = ['es'] }}"
+            problems.append(Problem(line, "", problem))
+            continue
+
+        def line_of(key: str, topic: str = name) -> int:
+            return lines.of("topics", topic, key)
+
+        _unknown_keys(settings, _TOPIC, f"topic {name}", line_of, problems)
+        locales = settings.get("locales", [])
+        if not _strings(locales) or not all(_LOCALE.match(tag) for tag in locales):
+            problem = f"topic {name}: locales must be a list of language tags, such as ['es', 'en']"
+            problems.append(Problem(line_of("locales"), "", problem))
+            locales = []
+        personal = settings.get("personal", False)
+        if not isinstance(personal, bool):
+            problem = f"topic {name}: personal must be true or false"
+            problems.append(Problem(line_of("personal"), "", problem))
+        topics[name] = Topic(name, bool(personal), tuple(dict.fromkeys(locales)))
+    return topics
+
+
+def _types(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, str]:
+    on_unknown: dict[str, str] = {}
+    for event_type, settings in raw.items():
+        line = lines.of("types", event_type)
+        if not isinstance(settings, dict):
+            problems.append(Problem(line, "", f"types.{event_type} must be a table"))
+            continue
+
+        def line_of(key: str, name: str = event_type) -> int:
+            return lines.of("types", name, key)
+
+        _unknown_keys(settings, _TYPE, f"type {event_type}", line_of, problems)
+        value = settings.get("on_unknown", "resend")
+        if value not in ON_UNKNOWN:
+            problem = f"type {event_type}: on_unknown must be one of {', '.join(ON_UNKNOWN)}"
+            problems.append(Problem(line_of("on_unknown"), "", problem))
+        on_unknown[event_type] = value
+    return on_unknown
+
+
+def _rules(
+    raw: Any, topics: Mapping[str, Topic], stage: str | None, lines: Lines, problems: list[Problem]
+) -> tuple[Rule, ...]:
+    rules: list[Rule] = []
+    seen: set[str] = set()
+    if not isinstance(raw, list):
+        problems.append(Problem(lines.of("rule"), "", "write each rule under a [[rule]] header"))
+        return ()
+    for position, table in enumerate(raw):
+        if not isinstance(table, dict):
+            problem = "write each rule under a [[rule]] header"
+            problems.append(Problem(lines.of("rule"), "", problem))
+            continue
+        name = table.get("name")
+        shown = f"rule {name}" if isinstance(name, str) else f"rule number {position + 1}"
+        before = len(problems)
+
+        def wrong(key: str, problem: str, at: int = position, rule: str = shown) -> None:
+            problems.append(Problem(lines.of_rule(at, key), rule, problem))
+
+        _unknown_keys(
+            table, _RULE, shown, lambda key, at=position: lines.of_rule(at, key), problems
+        )
+        if not isinstance(name, str) or not _SLUG.match(name):
+            wrong("name", "needs a name of lower-case letters, digits and hyphens")
+        elif name in seen:
+            wrong("name", "has the name of an earlier rule")
+        else:
+            seen.add(name)
+        to = table.get("to", [])
+        if not _strings(to):
+            wrong("to", "to must be a list of destinations, such as ['topic:users']")
+            to = []
+        for destination in to:
+            kind, _, topic = destination.partition(":")
+            if kind != "topic" or topic not in topics:
+                known = [f"topic:{t}" for t in topics]
+                near = did_you_mean(destination, known) or f"; known are {', '.join(known)}"
+                wrong("to", f"unknown destination {destination!r}{near}")
+        for flag in ("stop", "suppress"):
+            if not isinstance(table.get(flag, False), bool):
+                wrong(flag, f"{flag} must be true or false")
+        for text in ("owner", "note"):
+            if not isinstance(table.get(text, ""), str):
+                wrong(text, f"{text} must be a string")
+        stages = table.get("stages")
+        if stages is not None and not (_strings(stages) and stages):
+            wrong("stages", "stages must be a list of stage names, such as ['dev', 'prod']")
+            stages = None
+        if table.get("suppress") and to:
+            wrong("to", "a rule that suppresses has no destinations: leave out to")
+        if table.get("to", []) == [] and not table.get("suppress") and not table.get("stop"):
+            wrong("", "does nothing: give it destinations (to), stop or suppress")
+        pattern: Pattern | None = None
+        try:
+            pattern = compile_pattern(read_pattern(table)) if "pattern" in table else ALWAYS
+        except (json.JSONDecodeError, RecursionError) as error:
+            shape = 'pattern is a table, such as pattern.type = ["order.placed"], or JSON in quotes'
+            wrong("pattern", f"{shape}; as JSON: {error}")
+        except PatternError as error:
+            path = f"pattern.{error.path}" if error.path else "pattern"
+            wrong(path, f"{path}: {error.problem}")
+        applies = stages is None or stage is None or stage in stages
+        if len(problems) == before and pattern is not None and applies:
+            rules.append(
+                Rule(
+                    name=str(name),
+                    pattern=pattern,
+                    to=tuple(to),
+                    stop=table.get("stop", False),
+                    suppress=table.get("suppress", False),
+                    stages=tuple(stages or ()),
+                    owner=table.get("owner", ""),
+                    note=table.get("note", ""),
+                    line=lines.of_rule(position),
+                )
+            )
+    return tuple(rules)
+
+
+def read_pattern(table: Mapping[str, Any]) -> Any:
+    """The pattern of a rule's table. TOML has no null, so it may also be JSON, as AWS shows it."""
+    given = table.get("pattern", {})
+    return json.loads(given) if isinstance(given, str) else given
+
+
+# A rule without a pattern applies to every event, and every event has a type.
+ALWAYS: Final = compile_pattern({"type": [{"exists": True}]})
+
+
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+
+
+@functools.cache
+def routing() -> Routing:
+    """The routing of this package and stage, loaded once for the life of the worker."""
+    text = (Path(__file__).parents[1] / "routing.toml").read_text(encoding="utf-8")
+    return load(text, names.stage())

@@ -1,0 +1,129 @@
+"""chalicelib/rules/reading.py: what routing.toml may say, and which mistake is where."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.events.event import parse
+from chalicelib.rules.reading import RoutingError, load
+
+GOOD = """\
+[lanes]
+orders = ["order.*"]
+alerts = ["critical.alert"]
+
+[topics]
+users = { personal = true, locales = ["es"] }
+alerts = { locales = ["es"] }
+
+[[rule]]
+name = "all"
+to = ["topic:users"]
+"""
+END = len(GOOD.splitlines())
+
+
+def with_rule(*lines: str) -> str:
+    return "\n".join([GOOD + "[[rule]]", *lines, ""])
+
+
+def instead(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+# name: (the file, the line, the rule, what is said)
+MISTAKES: dict[str, tuple[str, int, str, str]] = {
+    "no TOML": (instead('["order.*"]', "[order.*]"), 2, "", "is not valid TOML"),
+    "TOML that ends too early": ("[lanes]\norders = [", 2, "", "is not valid TOML"),
+    "a key twice": (instead("alerts = [", "orders = ["), 3, "", "is not valid TOML"),
+    "an unknown part": (GOOD + "[topic]\n", 12, "", "unknown key 'topic'; did you mean topics"),
+    "a misspelt header": (GOOD.replace("[[rule]]", "[[rules]]"), END - 2, "", "unknown key 'rules'; did you mean rule"),
+    "an unknown lane": (instead("orders =", "order ="), 2, "", "unknown lane 'order'; did you mean orders"),
+    "a pattern that is a name": (
+        with_rule('name = "x"', 'pattern = "order.placed"', 'to = ["topic:users"]'),
+        END + 3, "rule x", "pattern is a table, such as",
+    ),
+    "a pattern in JSON that AWS refuses": (
+        with_rule('name = "x"', "pattern = '{\"type\": []}'", 'to = ["topic:users"]'),
+        END + 3, "rule x", "pattern.type: an empty list",
+    ),
+    "a lane that is no list": (instead('["order.*"]', '"order.*"'), 2, "", "lane orders must be a list"),
+    "a lane of numbers": (instead('["order.*"]', "[1]"), 2, "", "lane orders must be a list"),
+    "a type in two lanes": (instead("order.*", "critical.alert"), 3, "", "is in two lanes, orders and alerts"),
+    "a star in the middle": (instead("order.*", "*.placed"), 2, "", "'*.placed' never fits"),
+    "lanes that are no table": ("lanes = []\n" + GOOD.partition("\n\n")[2], 1, "", "lanes must be a table"),
+    "a topic's name in capitals": (instead("users =", "Users ="), 6, "", "topic 'Users': use lower-case"),
+    "a topic that is no table": (instead('{ locales = ["es"] }', "true"), 7, "", "topic alerts must be a table"),
+    "an unknown setting of a topic": (instead("{ locales", "{ local"), 7, "topic alerts", "unknown key 'local'; did you mean locales"),
+    "a locale that is none": (instead('{ locales = ["es"] }', '{ locales = ["español"] }'), 7, "", "topic alerts: locales must be"),
+    "locales that are no list": (instead('{ locales = ["es"] }', '{ locales = "es" }'), 7, "", "topic alerts: locales must be"),
+    "personal that is no yes or no": (instead("personal = true", 'personal = "yes"'), 6, "", "topic users: personal must be true or false"),
+    "topics that are no table": ("topics = 1\n", 1, "", "topics must be a table"),
+    "an unknown on_unknown": (GOOD + '[types."order.placed"]\non_unknown = "ignore"\n', 13, "", "type order.placed: on_unknown must be one of resend, skip"),
+    "an unknown setting of a type": (GOOD + '[types]\n"order.placed" = { on_unknow = "skip" }\n', 13, "type order.placed", "unknown key 'on_unknow'; did you mean on_unknown"),
+    "a type that is no table": (GOOD + '[types]\n"order.placed" = "skip"\n', 13, "", "types.order.placed must be a table"),
+    "one [rule] in place of [[rule]]": (instead("[[rule]]", "[rule]"), 9, "", "under a [[rule]] header"),
+    "rules that are no tables": ("rule = [1]\n" + GOOD.partition("[[rule]]")[0], 1, "", "under a [[rule]] header"),
+    "a rule without a name": (with_rule('to = ["topic:users"]'), 12, "rule number 2", "needs a name"),
+    "a name that is none": (with_rule('name = "My rule"', 'to = ["topic:users"]'), 13, "rule My rule", "needs a name of lower-case"),
+    "a name twice": (with_rule('name = "all"', 'to = ["topic:users"]'), 13, "rule all", "has the name of an earlier rule"),
+    "an unknown key": (with_rule('name = "x"', 'too = ["topic:users"]', "stop = true"), 14, "rule x", "unknown key 'too'; did you mean to"),
+    "an unknown topic": (with_rule('name = "x"', 'to = ["topic:user"]'), 14, "rule x", "unknown destination 'topic:user'; did you mean topic:users"),
+    "a topic without topic:": (with_rule('name = "x"', 'to = ["users"]'), 14, "rule x", "unknown destination 'users'; did you mean topic:users"),
+    "destinations that are no list": (with_rule('name = "x"', 'to = "topic:users"'), 14, "rule x", "to must be a list"),
+    "a rule that does nothing": (with_rule('name = "x"'), 12, "rule x", "does nothing"),
+    "a rule with no destination in its list": (with_rule('name = "x"', "to = []"), 12, "rule x", "does nothing"),
+    "suppress with a destination": (with_rule('name = "x"', 'to = ["topic:users"]', "suppress = true"), 14, "rule x", "suppresses has no destinations"),
+    "stop that is no yes or no": (with_rule('name = "x"', 'to = ["topic:users"]', "stop = 1"), 15, "rule x", "stop must be true or false"),
+    "suppress that is no yes or no": (with_rule('name = "x"', 'suppress = "yes"'), 14, "rule x", "suppress must be true or false"),
+    "an owner that is no text": (with_rule('name = "x"', 'to = ["topic:users"]', "owner = 1"), 15, "rule x", "owner must be a string"),
+    "a note that is no text": (with_rule('name = "x"', 'to = ["topic:users"]', "note = []"), 15, "rule x", "note must be a string"),
+    "stages that are no list": (with_rule('name = "x"', 'to = ["topic:users"]', 'stages = "prod"'), 15, "rule x", "stages must be a list"),
+    "a rule for no stage": (with_rule('name = "x"', 'to = ["topic:users"]', "stages = []"), 15, "rule x", "stages must be a list"),
+    "a pattern that is no table": (with_rule('name = "x"', 'to = ["topic:users"]', "pattern = 1"), 15, "rule x", "pattern: a pattern is an object"),
+    "an empty pattern": (with_rule('name = "x"', 'to = ["topic:users"]', "pattern = {}"), 15, "rule x", "an empty object"),
+    "a field without a list": (with_rule('name = "x"', 'to = ["topic:users"]', 'pattern.type = "order.placed"'), 15, "rule x", 'pattern.type: must be a list or an object: write ["order.placed"]'),
+    "an unknown operator": (with_rule('name = "x"', 'to = ["topic:users"]', 'pattern.type = [{ prefx = "order." }]'), 15, "rule x", "pattern.type: unknown operator 'prefx'; did you mean 'prefix'"),
+    "an operator's wrong value": (with_rule('name = "x"', 'to = ["topic:users"]', 'pattern.type = ["a"]', "pattern.data.n = [{ numeric = ['>'] }]"), 16, "rule x", "pattern.data.n: numeric takes a list"),
+    "a range upside down": (with_rule('name = "x"', 'to = ["topic:users"]', "pattern.data.n = [{ numeric = ['>', 9, '<', 1] }]"), 15, "rule x", "a lower bound below its upper bound"),
+    "a pattern in tables of its own": (with_rule('name = "x"', 'to = ["topic:users"]', "[rule.pattern.data]", "n = [{ numeric = ['>'] }]"), 16, "rule x", "pattern.data.n"),
+    "a date without quotes": (with_rule('name = "x"', 'to = ["topic:users"]', "pattern.data.day = [2026-11-22]"), 15, "rule x", "put dates in quotes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_refused_with_its_line_and_rule(mistake: str) -> None:
+    text, line, rule, said = MISTAKES[mistake]
+    with pytest.raises(RoutingError) as refused:
+        load(text, "prod")
+    problem = next(p for p in refused.value.problems if said in p.problem)
+    assert (problem.line, problem.rule) == (line, rule)
+    assert f"routing.toml: line {line}: " in str(refused.value)
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
+    text = with_rule('name = "x"', 'to = ["topic:user"]', "stop = 1").replace("order.*", "o*r*")
+    with pytest.raises(RoutingError) as refused:
+        load(text, "prod")
+    assert [p.line for p in refused.value.problems] == [2, 14, 15]
+
+
+def test_a_mistake_in_a_rule_of_another_stage_is_told_too() -> None:
+    with pytest.raises(RoutingError, match="line 14: rule x: unknown destination"):
+        load(with_rule('name = "x"', 'to = ["topic:user"]', 'stages = ["dev"]'), "prod")
+
+
+def test_a_pattern_may_be_json_for_toml_has_no_null() -> None:
+    rule = """name = "json"\npattern = '{"data": {"note": [null]}}'\nto = ["topic:alerts"]"""
+    routing = load(with_rule(*rule.splitlines()), "prod")
+    event = {"type": "order.placed", "id": "1", "source": "s"}
+    decided = [
+        [v.matched for v in routing.explain(parse({**event, "data": data}))]
+        for data in ({"note": None}, {"note": ""}, {})
+    ]
+    assert decided == [[True, True], [True, False], [True, False]]
+
+
+def test_the_good_file_is_good() -> None:
+    assert [rule.name for rule in load(GOOD, "prod").rules] == ["all"]

@@ -120,7 +120,7 @@ def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: Perman
         message_id=envelope["id"],
         receipt_handle="",
         body=_REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
-        group=intake.group_id(next(filter(None, keys), envelope["id"])),
+        group=queues.group_id(next(filter(None, keys), envelope["id"])),
         receives=1,
         attributes={},
     )
@@ -132,7 +132,7 @@ def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: Perman
         _text(raw["source"])[:MAX_SOURCE],
         event_type[:MAX_ID],
     )
-    url = intake.queue_url(names.dead_queue(names.stage(), lane))
+    url = queues.queue_url(names.dead_queue(names.stage(), lane))
     if not queues.dead_letter(aws.sqs(), url, [letter]):
         raise TransientError("the dead letter was not queued")
     log.warning("dead-lettered", lane=lane, event=envelope["id"], reason=error.reason)

@@ -8,19 +8,12 @@ claim and queues it again, which FIFO deduplication and the ledger make harmless
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib import aws, names
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
@@ -30,19 +23,12 @@ from chalicelib.plan.compose import Composed, compose
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
-from chalicelib.store import ledger
+from chalicelib.store import fingerprint, ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.contract import missing
 from chalicelib.words.render import RenderError, Templates, templates
 
 EVENT_BYTES: Final = 256 * 1024
-_GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
-_BATCH_BYTES: Final = 1024 * 1024
-_LEAVES: Final = 100
-# One for all: `json.dumps` with options makes a new encoder for every field.
-_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-# A hundred records are claimed in one transaction, which DynamoDB bounds at 4 MiB.
-_FIELDS_CHARACTERS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +124,7 @@ class _Claim:
         self.content = checked.event.content_hash() + ("-test" if checked.test else "")
         # Without an id, equal content within FIFO's five minutes is one event: this key finds it.
         self.pointer = None if named else (f"content:{self.content}", self.event.source)
-        self.fields = f"{self.content} {_field_hashes(checked.event, checked.test)}"
+        self.fields = f"{self.content} {fingerprint.of(checked.event, checked.test)}"
         self.duplicate = False
         self.earlier: _Claim | None = None  # the same event, further up in the request
         self.error: Conflict | TransientError | None = None
@@ -164,7 +150,7 @@ class _Claim:
         """The id is known: a duplicate, unless its content was another."""
         content = record.fields.split(" ", 1)[0]
         if content and content != self.content:
-            self.error = Conflict(_differing(record.fields, self.fields))
+            self.error = Conflict(fingerprint.differing(record.fields, self.fields))
             return
         self.event = self.event.with_id(record.id)
         self.lane = record.lane or self.lane
@@ -201,7 +187,7 @@ def _claim(claims: Sequence[_Claim]) -> None:
     for claim in again:  # twice in one request
         earlier = first[claim.pointer or claim.key]
         if earlier.error is None and earlier.content != claim.content:
-            claim.error = Conflict(_differing(earlier.fields, claim.fields))
+            claim.error = Conflict(fingerprint.differing(earlier.fields, claim.fields))
         else:
             claim.event, claim.duplicate, claim.earlier = earlier.event, True, earlier
 
@@ -220,111 +206,10 @@ def _enqueue(claims: Sequence[_Claim]) -> None:
 
 
 def _enqueue_lane(lane: str, claims: Sequence[_Claim]) -> None:
-    failed_keys: set[str] = set()
-    try:
-        url = queue_url(names.queue(names.stage(), lane))
-    except (BotoCoreError, ClientError) as error:
-        for claim in claims:
-            claim.error = TransientError(f"the queue cannot be reached ({ledger.name_of(error)})")
-        return
-    for batch in _batches(claims):
-        # An event behind one of its own key that was not queued would overtake it.
-        for claim in batch:
-            if claim.event.ordering_key in failed_keys:
-                claim.error = TransientError("an earlier event of its ordering key was not queued")
-        batch = [claim for claim in batch if claim.error is None]
-        if not batch:
-            continue
-        entries: Any = [_entry(number, claim.event) for number, claim in enumerate(batch)]
-        missed: Mapping[int, str]
-        try:
-            answer = aws.sqs().send_message_batch(QueueUrl=url, Entries=entries)
-            done = {int(s["Id"]) for s in answer.get("Successful", ())}
-            codes = {int(f["Id"]): f.get("Code", "Failed") for f in answer.get("Failed", ())}
-            missed = {n: codes.get(n, "NoAnswer") for n in range(len(batch)) if n not in done}
-        except (BotoCoreError, ClientError) as error:
-            missed = dict.fromkeys(range(len(batch)), ledger.name_of(error))
-        for number, code in missed.items():
-            batch[number].error = TransientError(f"the event was not queued ({code})")
-            failed_keys.add(batch[number].event.ordering_key)
-
-
-def _batches(claims: Iterable[_Claim]) -> Iterable[list[_Claim]]:
-    batch: list[_Claim] = []
-    total = 0
-    for claim in claims:
-        size = len(claim.event.to_json().encode())
-        if batch and (len(batch) == queues.BATCH_ENTRIES or total + size > _BATCH_BYTES):
-            yield batch
-            batch, total = [], 0
-        batch.append(claim)
-        total += size
-    if batch:
-        yield batch
-
-
-def _entry(number: int, found: Event) -> dict[str, Any]:
-    return {
-        "Id": str(number),
-        "MessageBody": found.to_json(),
-        "MessageGroupId": group_id(found.ordering_key),
-        "MessageDeduplicationId": deduplication_id(found.id, found.source),
-    }
-
-
-def group_id(ordering_key: str) -> str:
-    """An ordering key as SQS takes it: itself, or a hash of it where it is too long or too odd."""
-    if _GROUP.match(ordering_key):
-        return ordering_key
-    return hashlib.sha256(ordering_key.encode()).hexdigest()
-
-
-def deduplication_id(event_id: str, source: str) -> str:
-    return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
-
-
-@functools.cache
-def queue_url(name: str) -> str:
-    """The URL of a queue, asked for once in the life of a worker."""
-    return aws.sqs().get_queue_url(QueueName=name)["QueueUrl"]
-
-
-def _field_hashes(found: Event, test: bool) -> str:
-    """Four hex digits per field: enough to name a changed one, too few to guess a value from."""
-    attributes = found.attributes()
-    del attributes["id"]
-    if test:
-        attributes["test_key"] = True
-    data = attributes.pop("data")
-    leaves = dict(_leaves(data, "data"))
-    if len(leaves) > _LEAVES:
-        leaves = {f"data.{name}": value for name, value in list(data.items())[:_LEAVES]}
-    text = " ".join(
-        f"{name.replace(' ', '_')}={_short_hash(value)}"
-        for name, value in sorted({**attributes, **leaves}.items())
-    )
-    return text[:_FIELDS_CHARACTERS]
-
-
-def _leaves(value: Any, path: str) -> Iterable[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value and path.count(".") < 4:
-        for name, item in value.items():
-            yield from _leaves(item, f"{path}.{name}")
-    else:
-        yield path, value
-
-
-def _short_hash(value: Any) -> str:
-    return hashlib.blake2b(_CANONICAL.encode(value).encode(), digest_size=2).hexdigest()
-
-
-def _differing(old: str, new: str) -> list[str]:
-    before, after = (
-        dict(pair.rsplit("=", 1) for pair in fields.split(" ")[1:] if "=" in pair)
-        for fields in (old, new)
-    )
-    names_of = sorted(before.keys() | after.keys())
-    return [name for name in names_of if before.get(name) != after.get(name)]
+    problems = queues.enqueue(lane, [claim.event for claim in claims])
+    for claim, problem in zip(claims, problems, strict=True):
+        if problem:
+            claim.error = TransientError(problem)
 
 
 def _with_template(error: FieldError, found: Event, known: Templates) -> FieldError:

@@ -164,17 +164,6 @@ _PROBLEM: Final = {
         },
     },
 }
-_STATUSES: Final = (
-    ledger.ACCEPTED,
-    ledger.PUBLISHING,
-    ledger.RETRYING,
-    ledger.PUBLISHED,
-    ledger.SUPPRESSED,
-    ledger.EXPIRED,
-    ledger.UNKNOWN,
-    ledger.TEST,
-    ledger.FAILED,
-)
 _SCHEMAS: Final[dict[str, Any]] = {
     "Accepted": _ACCEPTED,
     "Problem": _PROBLEM,
@@ -199,7 +188,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "id": _TEXT,
             "source": _TEXT,
             "type": {"type": ["string", "null"]},
-            "status": {"enum": list(_STATUSES)},
+            "status": {"enum": list(ledger.STATUSES)},
             "lane": _TEXT,
             "timeline": {
                 "type": "array",

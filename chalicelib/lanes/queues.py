@@ -1,16 +1,20 @@
-"""What a lane does to its queues: acknowledge, hand back, dead-letter."""
+"""What is done to a lane's queues: fill, acknowledge, hand back, dead-letter."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws
+from chalicelib import aws, names
 from chalicelib.errors import TransientError
-from chalicelib.events.event import is_id
+from chalicelib.events.event import Event, is_id
+from chalicelib.store import ledger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -24,6 +28,7 @@ MAX_ATTEMPTS: Final = 12
 LONGEST_WAIT: Final = 900
 # What SQS takes, of one message and of one call, attributes included.
 MESSAGE_BYTES: Final = 1024 * 1024
+_GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,84 @@ def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[st
 
 def url(account: str, name: str) -> str:
     return f"{aws.sqs().meta.endpoint_url}/{account}/{name}"
+
+
+def group_id(ordering_key: str) -> str:
+    """An ordering key as SQS takes it: itself, or a hash of it where it is too long or too odd."""
+    if _GROUP.match(ordering_key):
+        return ordering_key
+    return hashlib.sha256(ordering_key.encode()).hexdigest()
+
+
+def deduplication_id(event_id: str, source: str) -> str:
+    return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
+
+
+@functools.cache
+def queue_url(name: str) -> str:
+    """The URL of a queue, asked for once in the life of a worker."""
+    return aws.sqs().get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def enqueue(lane: str, events: Sequence[Event]) -> list[str]:
+    """Put events into a lane's queue, in order; gives for each what went wrong, or nothing.
+
+    What comes after an event of its own ordering key that was not queued is not queued either.
+    """
+    try:
+        url = queue_url(names.queue(names.stage(), lane))
+    except (BotoCoreError, ClientError) as error:
+        return [f"the queue cannot be reached ({ledger.name_of(error)})"] * len(events)
+    problems = [""] * len(events)
+    failed_keys: set[str] = set()
+    for positions in _batches(events):
+        # An event behind one of its own key that was not queued would overtake it.
+        for position in positions:
+            if events[position].ordering_key in failed_keys:
+                problems[position] = "an earlier event of its ordering key was not queued"
+        batch = [position for position in positions if not problems[position]]
+        for position, code in _send(url, events, batch).items():
+            problems[position] = f"the event was not queued ({code})"
+            failed_keys.add(events[position].ordering_key)
+    return problems
+
+
+def _send(url: str, events: Sequence[Event], batch: Sequence[int]) -> Mapping[int, str]:
+    """One call; gives the positions that SQS did not take, each with its code."""
+    if not batch:
+        return {}
+    entries: Any = [_entry(position, events[position]) for position in batch]
+    try:
+        answer = aws.sqs().send_message_batch(QueueUrl=url, Entries=entries)
+    except (BotoCoreError, ClientError) as error:
+        return dict.fromkeys(batch, ledger.name_of(error))
+    done = {int(sent["Id"]) for sent in answer.get("Successful", ())}
+    codes = {int(failed["Id"]): failed.get("Code", "Failed") for failed in answer.get("Failed", ())}
+    return {n: codes.get(n, "NoAnswer") for n in batch if n not in done}
+
+
+def _batches(events: Sequence[Event]) -> Iterable[list[int]]:
+    """Positions to send in one call each, within SQS's bounds."""
+    batch: list[int] = []
+    total = 0
+    for position, found in enumerate(events):
+        size = len(found.to_json().encode())
+        if batch and (len(batch) == BATCH_ENTRIES or total + size > MESSAGE_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(position)
+        total += size
+    if batch:
+        yield batch
+
+
+def _entry(position: int, found: Event) -> dict[str, Any]:
+    return {
+        "Id": str(position),
+        "MessageBody": found.to_json(),
+        "MessageGroupId": group_id(found.ordering_key),
+        "MessageDeduplicationId": deduplication_id(found.id, found.source),
+    }
 
 
 def wait_seconds(failures: int) -> int:

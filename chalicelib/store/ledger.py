@@ -19,8 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import aws, names
 from chalicelib.errors import TransientError
 
-# Every status there is. An event's last word is one of SETTLED; only `failed` can still change,
-# by a redrive.
+# An event's last word is one of SETTLED; only `failed` can still change, by a redrive.
 ACCEPTED: Final = "accepted"
 PUBLISHING: Final = "publishing"  # written before SNS is asked, for types with on_unknown = skip
 RETRYING: Final = "retrying"
@@ -31,6 +30,18 @@ UNKNOWN: Final = "unknown"  # SNS may or may not have taken it, and the type say
 TEST: Final = "test"
 FAILED: Final = "failed"
 SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST))
+# Every status there is, as GET /openapi.json lists them.
+STATUSES: Final = (
+    ACCEPTED,
+    PUBLISHING,
+    RETRYING,
+    PUBLISHED,
+    SUPPRESSED,
+    EXPIRED,
+    UNKNOWN,
+    TEST,
+    FAILED,
+)
 
 KEEP_SECONDS: Final = 30 * 24 * 3600
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html

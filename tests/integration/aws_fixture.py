@@ -12,7 +12,8 @@ import boto3
 from moto import mock_aws
 
 from chalicelib import aws, names
-from chalicelib.door import intake, keys
+from chalicelib.door import keys
+from chalicelib.lanes import queues
 from chalicelib.rules.reading import routing
 from chalicelib.words.render import templates
 from tests.factories import ACCOUNT, REGION
@@ -129,7 +130,7 @@ class Stage:
 
 def forget() -> None:
     """Drop what a worker has learnt of its stage. Its clients stay: they take long to make."""
-    for cached in (routing, templates, intake.queue_url):
+    for cached in (routing, templates, queues.queue_url):
         cached.cache_clear()  # type: ignore[attr-defined]
     keys._cache.clear()
 

@@ -41,9 +41,8 @@ def account(stage: str | None) -> Target:
 
 def rules(stage: str) -> Routing:
     """The `routing.toml` of this checkout, for a stage."""
-    text = (ROOT / "chalicelib" / "routing.toml").read_text(encoding="utf-8")
     try:
-        return reading.load(text, stage)
+        return reading.load(reading.text_of(ROOT / "chalicelib" / "routing.toml"), stage)
     except RoutingError as error:
         raise click.ClickException(str(error)) from None
 

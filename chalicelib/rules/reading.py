@@ -48,6 +48,45 @@ class RoutingError(HeraldoError):
         self.problems = tuple(problems)
 
 
+def text_of(path: Path) -> str:
+    """The text of a TOML file, ours or another.
+
+    Raises
+    ------
+    RoutingError : there is no such file, or it is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        problem = Problem(0, "", "there is no such file: write one, or take it back from git")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        problem = Problem(line, "", "is not UTF-8: save it as UTF-8")
+    raise RoutingError([problem])
+
+
+CONFLICT: Final = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|\Z)")
+"""How a line begins that git leaves where it could not merge."""
+
+
+def no_toml(text: str, error: tomllib.TOMLDecodeError | RecursionError) -> Problem:
+    """Why a text is no TOML, in the words of whoever wrote it."""
+    if isinstance(error, RecursionError):
+        return Problem(0, "", "is nested too deeply to be read")
+    if text.startswith("\ufeff"):
+        return Problem(1, "", 'starts with a byte order mark: save it as "UTF-8" without BOM')
+    found = re.search(r"at line (\d+)", str(error))
+    if found is None:
+        line = text.count("\n") + (not text.endswith("\n"))
+        return Problem(line, "", f"is not valid TOML: {error}")
+    line = int(found[1])
+    conflict = CONFLICT.match(text.split("\n")[line - 1])
+    if conflict:
+        problem = f"{conflict[1]} is left of a merge: keep one side, and take the marks out"
+        return Problem(line, "", problem)
+    return Problem(line, "", f"is not valid TOML: {error}")
+
+
 def load(text: str, stage: str | None) -> Routing:
     """Read a `routing.toml`, keeping the rules that apply to `stage` (None: those of every stage).
 
@@ -57,10 +96,8 @@ def load(text: str, stage: str | None) -> Routing:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = int(found[1]) if found else text.count("\n") + (not text.endswith("\n"))
-        raise RoutingError([Problem(line, "", f"is not valid TOML: {error}")]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RoutingError([no_toml(text, error)]) from None
     problems: list[Problem] = []
     lines = Lines(text)
     _unknown_keys(raw, _TOP, "", lines.of, problems)
@@ -241,7 +278,8 @@ def _rules(
                     stages=tuple(stages or ()),
                     owner=table.get("owner", ""),
                     note=table.get("note", ""),
-                    line=lines.of_rule(position),
+                    position=position,
+                    lines=lines,
                 )
             )
     return tuple(rules)
@@ -264,5 +302,4 @@ def _strings(value: Any) -> bool:
 @functools.cache
 def routing() -> Routing:
     """The routing of this package and stage, loaded once for the life of the worker."""
-    text = (Path(__file__).parents[1] / "routing.toml").read_text(encoding="utf-8")
-    return load(text, names.stage())
+    return load(text_of(Path(__file__).parents[1] / "routing.toml"), names.stage())

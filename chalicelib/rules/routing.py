@@ -8,6 +8,7 @@ from typing import Final
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
+from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Mismatch, Pattern
 from chalicelib.rules.patterns.rule_index import RuleIndex
 
@@ -38,7 +39,13 @@ class Rule:
     stages: tuple[str, ...] = ()
     owner: str = ""
     note: str = ""
-    line: int = 0
+    position: int = 0
+    lines: Lines = field(default=Lines(""), repr=False, compare=False)
+
+    @property
+    def line(self) -> int:
+        """Where it begins in routing.toml, from 1; looked for when it is asked for."""
+        return self.lines.of_rule(self.position)
 
 
 @dataclass(frozen=True, slots=True)

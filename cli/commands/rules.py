@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from chalicelib.rules.patterns import Field, Pattern
-from chalicelib.rules.reading import ALWAYS, RoutingError, load
+from chalicelib.rules.reading import ALWAYS, RoutingError, load, text_of
 from chalicelib.rules.routing import Routing, Rule
 from cli.lint.examples import EXAMPLES, ROUTING, ExamplesError, Outcome, run, untried
 from cli.paths import ROOT
@@ -75,7 +75,7 @@ def test_rules(as_json: bool, root: Path) -> None:
     except (RoutingError, ExamplesError) as error:
         _refuse(error, as_json)
     failed = [outcome for outcome in outcomes if outcome.faults]
-    missing = untried(outcomes, load((root / ROUTING).read_text(encoding="utf-8"), None))
+    missing = untried(outcomes, load(text_of(root / ROUTING), None))
     if as_json:
         found = {"examples": [_judged(o) for o in outcomes], "untried_rules": missing}
         print(json.dumps(found, ensure_ascii=False))
@@ -91,7 +91,7 @@ def test_rules(as_json: bool, root: Path) -> None:
 
 def _load(root: Path, stage: str | None, as_json: bool) -> Routing:
     try:
-        return load((root / ROUTING).read_text(encoding="utf-8"), stage)
+        return load(text_of(root / ROUTING), stage)
     except RoutingError as error:
         _refuse(error, as_json)
         raise  # not reached

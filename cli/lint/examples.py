@@ -13,7 +13,7 @@ from chalicelib.errors import HeraldoError, InvalidEvent, PermanentError
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
 from chalicelib.rules.lines import Lines
-from chalicelib.rules.reading import Problem, load
+from chalicelib.rules.reading import Problem, RoutingError, load, no_toml, text_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import Templates
@@ -61,7 +61,7 @@ def run(root: Path) -> list[Outcome]:
     ------
     RoutingError, ExamplesError : the rules or the examples have mistakes.
     """
-    text = (root / ROUTING).read_text(encoding="utf-8")
+    text = text_of(root / ROUTING)
     templates = Templates(root / "templates")
     routings: dict[str, Routing] = {}
     outcomes = []
@@ -167,13 +167,13 @@ def read(root: Path, routing: Routing) -> list[Example]:
     ExamplesError : with every mistake.
     """
     try:
-        text = (root / EXAMPLES).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ExamplesError([Problem(0, "", "there is no such file: write one")]) from None
+        text = text_of(root / EXAMPLES)
+    except RoutingError as error:
+        raise ExamplesError(error.problems) from None
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExamplesError([Problem(0, "", f"is not valid TOML: {error}")]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ExamplesError([no_toml(text, error)]) from None
     lines = Lines(text)
     problems: list[Problem] = []
     for key in raw:
@@ -182,6 +182,7 @@ def read(root: Path, routing: Routing) -> list[Example]:
             problems.append(Problem(lines.of(key), "", problem))
     tables = raw.get("example", [])
     found = []
+    seen: dict[str, int] = {}
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         problem = "write each example under an [[example]] header"
         raise ExamplesError([Problem(lines.of("example"), "", problem)])
@@ -191,6 +192,10 @@ def read(root: Path, routing: Routing) -> list[Example]:
         problems += reader.problems
         if example is not None:
             found.append(example)
+        if reader.name in seen:
+            problem = f"has the name of the example in line {seen[reader.name]}"
+            problems.append(Problem(lines.of(reader.at, "name"), reader.name, problem))
+        seen.setdefault(reader.name, lines.of(reader.at, "name"))
     if problems:
         raise ExamplesError(problems)
     return found

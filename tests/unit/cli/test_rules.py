@@ -204,9 +204,31 @@ def test_a_mistake_in_the_examples_is_told_with_its_line(tree: Path, case: str) 
     assert problem in done.stderr
 
 
+def test_two_examples_of_one_name_are_told(tree: Path) -> None:
+    one = '[[example]]\nname = "x"\ntype = "aws.alarm"\nto = []\n'
+    (tree / examples.EXAMPLES).write_text(one + "\n" + one, encoding="utf-8")
+    done = rules(tree, "test")
+    assert done.exit_code == 1
+    told = f"{examples.EXAMPLES}:7: example 'x': has the name of the example in line 2\n"
+    assert done.stderr == told
+
+
+@pytest.mark.parametrize("name", ["test", "list"])
+def test_rules_that_are_gone_are_told(tree: Path, name: str) -> None:
+    (tree / examples.ROUTING).unlink()
+    done = rules(tree, name)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("chalicelib/routing.toml: there is no such file")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("[[examples]]\nname = 'x'", "[[example]]"), ("example = 1", "[[example]]"), ("x =", "TOML")],
+    [
+        ("[[examples]]\nname = 'x'", "[[example]]"),
+        ("example = 1", "[[example]]"),
+        ("x =", "TOML"),
+        ("a = 1\n>>>>>>> b", ":2: >>>>>>> is left of a merge"),
+    ],
 )
 def test_a_file_that_is_no_table_of_examples_is_refused(
     tree: Path, text: str, problem: str

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chalicelib.events.event import parse
-from chalicelib.rules.reading import RoutingError, load
+from chalicelib.rules.reading import RoutingError, load, text_of
 
 GOOD = """\
 [lanes]
@@ -36,6 +38,22 @@ def instead(old: str, new: str) -> str:
 MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "no TOML": (instead('["order.*"]', "[order.*]"), 2, "", "is not valid TOML"),
     "TOML that ends too early": ("[lanes]\norders = [", 2, "", "is not valid TOML"),
+    "marks of a merge": (instead("[topics]", "<<<<<<< HEAD\n[topics]"), 5, "", "<<<<<<< is left of a merge"),
+    "the middle of a merge": (instead('["order.*"]', '["order.*",\n=======\n]'), 3, "", "======= is left of a merge"),
+    "the end of a merge": (GOOD + ">>>>>>> other", END + 1, "", ">>>>>>> is left of a merge"),
+    "a byte order mark": ("\ufeff" + GOOD, 1, "", "starts with a byte order mark"),
+    "a mistake after a note of several lines": (
+        with_rule('name = "x"', "note = \'\'\'", "[[rule]]", 'too = 1', "\'\'\'", 'too = ["topic:users"]', "stop = true"),
+        END + 7, "rule x", "unknown key 'too'",
+    ),
+    "a mistake after lists and tables of several lines": (
+        with_rule('name = "x"', "to = [ # [[rule]]", '  "topic:users",', "]", 'pattern.type = [', "  { prefx = 'a' },", "]"),
+        END + 6, "rule x", "unknown operator 'prefx'",
+    ),
+    "a mistake in a branch of $or": (
+        with_rule('name = "x"', 'to = ["topic:users"]', 'pattern."$or" = [', "  { data.a = [1] },", "  { data.b = 1 },", "]"),
+        END + 6, "rule x", "pattern.data.b: must be a list",
+    ),
     "a key twice": (instead("alerts = [", "orders = ["), 3, "", "is not valid TOML"),
     "an unknown part": (GOOD + "[topic]\n", 12, "", "unknown key 'topic'; did you mean topics"),
     "a misspelt header": (GOOD.replace("[[rule]]", "[[rules]]"), END - 2, "", "unknown key 'rules'; did you mean rule"),
@@ -100,6 +118,20 @@ def test_a_mistake_is_refused_with_its_line_and_rule(mistake: str) -> None:
     problem = next(p for p in refused.value.problems if said in p.problem)
     assert (problem.line, problem.rule) == (line, rule)
     assert f"routing.toml: line {line}: " in str(refused.value)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(RoutingError, match="nested too deeply"):
+        load("x = " + "[" * 5000 + "]" * 5000, None)
+
+
+def test_a_file_that_is_gone_or_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "routing.toml"
+    with pytest.raises(RoutingError, match=r"^routing.toml: there is no such file"):
+        text_of(file)
+    file.write_bytes(b"[lanes]\norders = ['a\xf1o']\n")
+    with pytest.raises(RoutingError, match=r"^routing.toml: line 2: is not UTF-8"):
+        text_of(file)
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:

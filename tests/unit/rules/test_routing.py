@@ -92,6 +92,10 @@ def test_every_rule_that_matches_adds_its_destinations_once_and_in_order(
     assert decision == Decision(rules, tuple(f"topic:{name}" for name in to), reason)
 
 
+def test_a_rule_knows_its_line_whatever_the_stage() -> None:
+    assert [rule.line for rule in load(RULES, "local").rules] == [9, 13, 18, 23, 32, 36]
+
+
 def test_a_rule_applies_to_its_stages_only() -> None:
     assert load(RULES, "local").decide(event()).rules == ("customers",)
     assert load(RULES, "dev").decide(event()).rules == ("customers", "prod-only")

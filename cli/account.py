@@ -17,6 +17,8 @@ from botocore.exceptions import (
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from chalicelib.rules.routing import Routing
+from chalicelib.spelling import did_you_mean
+from chalicelib.words.render import templates
 from cli import target as targets
 from cli.paths import ROOT
 from cli.target import Target
@@ -45,6 +47,20 @@ def rules(stage: str) -> Routing:
         return reading.load(reading.text_of(ROOT / "chalicelib" / "routing.toml"), stage)
     except RoutingError as error:
         raise click.ClickException(str(error)) from None
+
+
+def type_problem(name: str) -> str:
+    """What is wrong with an event type, or with the start of some that ends in `*`; or nothing."""
+    known = templates().types
+    if not name.endswith("*"):
+        near = did_you_mean(name, known) or f"; known are {', '.join(known)}"
+        return "" if name in known else f"there is no event type {name!r}{near}"
+    if name == "*":
+        return "'*' is every event type: leave the option out"
+    if any(event_type.startswith(name[:-1]) for event_type in known):
+        return ""
+    starts = list(dict.fromkeys(f"{event_type.split('.')[0]}.*" for event_type in known))
+    return f"no event type starts with {name[:-1]!r}{did_you_mean(name, starts)}"
 
 
 @contextmanager

@@ -15,9 +15,8 @@ import click
 from chalicelib import names
 from chalicelib.door.keys import CACHE_SECONDS, SCOPES, hash_of
 from chalicelib.spelling import did_you_mean
-from chalicelib.words.render import templates
 from cli import target as targets
-from cli.account import account, aws_errors
+from cli.account import account, aws_errors, type_problem
 from cli.target import Target
 from cli.terminal import age, confirm, table
 
@@ -253,20 +252,6 @@ def _checked_types(types: Sequence[str]) -> tuple[str, ...]:
         if problem:
             raise click.BadParameter(problem, param_hint="--types")
     return tuple(types)
-
-
-def type_problem(name: str) -> str:
-    """What is wrong with an event type, or with the start of some that ends in `*`; or nothing."""
-    known = templates().types
-    if not name.endswith("*"):
-        near = did_you_mean(name, known) or f"; known are {', '.join(known)}"
-        return "" if name in known else f"there is no event type {name!r}{near}"
-    if name == "*":
-        return "'*' is every event type: leave the option out"
-    if any(event_type.startswith(name[:-1]) for event_type in known):
-        return ""
-    starts = list(dict.fromkeys(f"{event_type.split('.')[0]}.*" for event_type in known))
-    return f"no event type starts with {name[:-1]!r}{did_you_mean(name, starts)}"
 
 
 def _table(target: Target) -> str:

@@ -16,9 +16,8 @@ from chalicelib import names
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import templates
 from cli import target as targets
-from cli.account import account, aws_errors, rules
-from cli.commands.keys import type_problem
-from cli.commands.subscriptions import (
+from cli.account import account, aws_errors, rules, type_problem
+from cli.audience import (
     Subscription,
     arn_of,
     in_words,

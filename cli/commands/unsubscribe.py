@@ -10,7 +10,7 @@ import click
 
 from cli import target as targets
 from cli.account import account, aws_errors
-from cli.commands.subscriptions import Subscription, in_words, subscriptions, topic_arns
+from cli.audience import Subscription, in_words, subscriptions, topic_arns
 from cli.terminal import confirm
 
 _SHORTEST_PREFIX: Final = 4

@@ -19,10 +19,9 @@ from typing import Any, Final, NoReturn, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import names
-from cli.commands import inbox
 from cli.deploy import deploy, package, policies
 from cli.paths import HOME, LOCAL
-from cli.stack import watch
+from cli.stack import inbox, watch
 from cli.stack.emulator import REGION, Emulator, EmulatorError, check_port
 
 STAGE: Final = "local"

@@ -22,8 +22,8 @@ from typing import Any, Final, Literal
 import click
 
 from chalicelib.words.render import Templates
-from cli.commands.preview import about_sms, troubles
 from cli.words.samples import NAMES, Rendering, TroubleError, place, render, sample
+from cli.words.showing import about_sms, troubles
 
 _CONTEXT: Final = 1  # unchanged lines that are shown around a change
 _WORDS: Final = re.compile(r"\n|[^\S\n]+|\w+|[^\w\s]")

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import names
-from cli.commands import inbox
 from cli.deploy import deploy, package
 from cli.paths import ROOT
+from cli.stack import inbox
 from cli.stack.emulator import CREDENTIALS, REGION, Emulator, free_port
 from tests.chaos.proxy import MARKER, Acceptance, Proxy
 from tests.factories import sample

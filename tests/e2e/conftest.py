@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from cli.commands import inbox
 from cli.deploy import package
-from cli.stack import local
+from cli.stack import inbox, local
 from cli.stack.emulator import Emulator, free_port
 
 ROOT = Path(__file__).resolve().parents[2]

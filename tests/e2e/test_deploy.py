@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.commands import inbox
+from cli.stack import inbox
 from cli.stack.emulator import Emulator
 from tests.e2e.conftest import shell_environment
 

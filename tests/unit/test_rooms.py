@@ -51,3 +51,10 @@ def test_a_room_imports_only_from_the_rooms_below_it(file: Path) -> None:
 def test_every_room_has_its_place() -> None:
     there = {room_of(".".join(f.relative_to(ROOT).with_suffix("").parts)) for f in FILES}
     assert there - {"__init__"} == FLOOR.keys()
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "cli").rglob("*.py")), ids=lambda f: f.relative_to(ROOT).as_posix()
+)
+def test_nothing_is_built_on_a_command(file: Path) -> None:
+    assert not [name for name in imports(file) if name.startswith("cli.commands")]

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.commands.preview import command, side_by_side
+from cli.commands.preview import command
 from cli.paths import ROOT
 from cli.words.samples import Rendering
+from cli.words.showing import side_by_side
 
 SHIPPED = "order.shipped"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Response, SQSEvent
 
-from chalicelib import log, names
+from chalicelib import aws, log, names
 from chalicelib.door import api, bus, http
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch
@@ -89,17 +89,18 @@ def alerts(event: SQSEvent) -> None:
 
 @app.on_cw_event({"detail-type": [bus.DETAIL_TYPE]})
 def events(event: CloudWatchEvent) -> None:
-    bus.take_event(event.to_dict())
+    bus.take_event(aws.stage(), event.to_dict())
 
 
 @app.on_cw_event({"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]})
 def alarms(event: CloudWatchEvent) -> None:
-    bus.take_alarm(event.to_dict())
+    bus.take_alarm(aws.stage(), event.to_dict())
 
 
 def drain(event: SQSEvent, lane: str) -> None:
     context: Any = event.context
-    dispatch.dispatch(event.to_dict()["Records"], lane, context.get_remaining_time_in_millis)
+    records = event.to_dict()["Records"]
+    dispatch.dispatch(aws.stage(), records, lane, context.get_remaining_time_in_millis)
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:
@@ -112,6 +113,7 @@ def answer(call: Callable[[Request], Answer]) -> Response:
             Request(
                 headers={name.lower(): value for name, value in found.headers.items()},
                 body=found.raw_body,
+                stage=aws.stage(),
                 query={name: query.getlist(name) for name in query} if query else {},
                 caller_arn=(context.get("identity") or {}).get("userArn") or "",
                 url=f"https://{domain}{context.get('path', '')}" if domain else "",

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 from chalicelib.door import intake
 from chalicelib.events import bounds, event
 from chalicelib.plan import catalog
+from chalicelib.rules.reading import routing
 from chalicelib.words.contract import missing
 from cli.deploy import package
 from cli.stack import local
@@ -169,7 +170,7 @@ def without_render(raw: Any) -> None:
 
 
 def whole(raw: Any) -> None:
-    intake.check(raw, default_source="bench")
+    intake.check(raw, routing(), default_source="bench")
 
 
 def cpu() -> None:

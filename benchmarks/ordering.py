@@ -134,7 +134,7 @@ def work() -> None:
     from chalicelib import aws
 
     handler, context = contenders.heraldo(), contenders.Context()
-    sqs = aws.sqs()
+    sqs = aws.stage().sqs
     for line in sys.stdin:
         url = line.strip()
         handled, batches, busy = 0, 0, 0.0

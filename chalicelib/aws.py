@@ -3,7 +3,7 @@
 botocore rather than boto3: importing boto3 only to get its clients costs a cold start a sixth more.
 Parameter validation is botocore's own setting and is off, because what Heraldo sends was validated
 where it came in and checking it again costs more CPU than signing the request. Two more things that
-botocore would do over and over are done once: see `_client` and `_encode_form`. What each is worth is
+botocore would do over and over are done once: see `client` and `_encode_form`. What each is worth is
 in docs/performance.md.
 """
 
@@ -11,19 +11,36 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sqs import SQSClient
+from chalicelib import names
+from chalicelib.stage import Stage
+
+# How often the client itself asks, and for how many seconds it waits for an answer.
+_PATIENCE: Final = {
+    # Never retried by the client: a publish that timed out may have been sent, and what to do then
+    # is the event type's `on_unknown` to decide, not botocore's.
+    "sns": (1, 5),
+    # Whatever Heraldo asks of these may be repeated: FIFO deduplication makes a second send harmless.
+    "dynamodb": (3, 2),
+    "sqs": (3, 3),
+}
 
 
 @functools.cache
-def _client(service: str, attempts: int, read_timeout: float) -> Any:
+def stage() -> Stage:
+    """The stage that this Lambda function belongs to."""
+    return Stage(names.stage(), client)
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """A service's client, with Heraldo's patience."""
+    attempts, read_timeout = _PATIENCE.get(service, (3, 5))
     config = Config(
         connect_timeout=2,
         read_timeout=read_timeout,
@@ -33,9 +50,9 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
         # Otherwise botocore describes this machine anew for every call, twice.
         user_agent=f"heraldo Botocore/{botocore.__version__}",
     )
-    client = _session().create_client(service, config=config)
-    client.meta.events.register("before-call.sns", _encode_form)
-    return client
+    made = _session().create_client(service, config=config)
+    made.meta.events.register("before-call.sns", _encode_form)
+    return made
 
 
 def _encode_form(params: dict[str, Any], **_: Any) -> None:
@@ -60,17 +77,8 @@ def _session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
-def sns() -> SNSClient:
-    """SNS, never retried by the client: a publish that timed out may have been sent, and what to do
-    then is the event type's `on_unknown` to decide, not botocore's."""
-    return cast("SNSClient", _client("sns", 1, 5))
-
-
-def dynamodb() -> DynamoDBClient:
-    """DynamoDB; every call Heraldo makes may be repeated, so the client retries."""
-    return cast("DynamoDBClient", _client("dynamodb", 3, 2))
-
-
-def sqs() -> SQSClient:
-    """SQS; FIFO deduplication makes a repeated send harmless, so the client retries."""
-    return cast("SQSClient", _client("sqs", 3, 3))
+def code_of(error: Exception) -> str:
+    """What went wrong with a call in one word, as a log may show it."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "ClientError"))
+    return type(error).__name__

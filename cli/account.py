@@ -14,6 +14,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
+from chalicelib.errors import TransientError
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from chalicelib.rules.routing import Routing
@@ -73,6 +74,8 @@ def aws_errors(target: Target) -> Iterator[None]:
         raise click.ClickException(f"AWS does not answer.{hint}") from None
     except (NoCredentialsError, NoRegionError) as error:
         raise click.ClickException(f"{error}. Set AWS_PROFILE, or the AWS_… variables.") from None
+    except TransientError as error:
+        raise click.ClickException(f"{error}. Try again in a moment.") from None
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         message = str(error.response.get("Error", {}).get("Message", ""))

@@ -16,6 +16,7 @@ import click
 import urllib3
 from botocore.config import Config
 
+from chalicelib.stage import Stage
 from cli.paths import LOCAL, ROOT
 
 stage_option: Final = click.option(
@@ -46,6 +47,10 @@ class Target:
         # Where nobody listens on this machine, waiting changes nothing.
         once = Config(connect_timeout=5, retries={"total_max_attempts": 1})
         return session.client(service, endpoint_url=self.endpoint_url, config=once)
+
+    def handle(self) -> Stage:
+        """The stage as chalicelib takes it: a handle on its queues, topics and tables."""
+        return Stage(self.stage, self.client)
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Call the API; gives the status and the decoded answer.

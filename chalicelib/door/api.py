@@ -17,6 +17,7 @@ from chalicelib.events.event import is_id
 from chalicelib.plan import catalog
 from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import routing
+from chalicelib.stage import Stage
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.render import templates
@@ -28,10 +29,12 @@ def post_event(request: Request) -> Answer:
     """`POST /events`: one event; 202 accepted, 200 duplicate, or its plan where it is a dry run."""
     key = keys.require(request, "send")
     dry_run = _flag(http.query(request, "dry_run"), "dry_run")
-    checked = _check(cloudevents.read_event(request), key)
+    checked = _check(cloudevents.read_event(request), key, request.stage)
     if dry_run:
-        return Answer(200, plan(checked.event, checked.lane, checked.composed, routing()))
-    [result] = intake.accept([checked])
+        return Answer(
+            200, plan(checked.event, checked.lane, checked.composed, routing(request.stage.name))
+        )
+    [result] = intake.accept(request.stage, [checked])
     if not isinstance(result, Accepted):
         raise _refusal(result)
     return Answer(200 if result.status == "duplicate" else 202, _accepted(result))
@@ -47,12 +50,12 @@ def post_batch(request: Request) -> Answer:
         try:
             if not isinstance(raw, dict):
                 raise Problem(400, "not-an-event", "An event must be a JSON object.")
-            good.append((position, _check(raw, key)))
+            good.append((position, _check(raw, key, request.stage)))
             results.append({})
         except Problem as problem:
             results.append(_rejected(raw, problem))
     for (position, checked), result in zip(
-        good, intake.accept([checked for _, checked in good]), strict=True
+        good, intake.accept(request.stage, [checked for _, checked in good]), strict=True
     ):
         if isinstance(result, Accepted):
             results[position] = _accepted(result)
@@ -66,7 +69,7 @@ def get_event(request: Request, event_id: str) -> Answer:
     key = keys.require(request, "read")
     wanted = http.query(request, "source").get("source")
     try:
-        found = _find(event_id)
+        found = _find(request.stage, event_id)
     except TransientError:
         detail = "The ledger cannot be read right now."
         raise Problem(503, "unavailable", detail, headers=_RETRY) from None
@@ -77,7 +80,7 @@ def get_event(request: Request, event_id: str) -> Answer:
     return Answer(200, life(seen[0]))
 
 
-def _find(event_id: str) -> list[Record]:
+def _find(stage: Stage, event_id: str) -> list[Record]:
     """The events of an id as it stands in the path, or as it is meant where it is percent-encoded.
 
     A gateway hands a path on as it was sent or decoded, an id with a slash only gets through some of
@@ -86,7 +89,7 @@ def _find(event_id: str) -> list[Record]:
     once = unquote(event_id)
     for candidate in dict.fromkeys((event_id, once, unquote(once))):
         if is_id(candidate):
-            found = ledger.find(candidate)
+            found = ledger.find(stage, candidate)
             if found:
                 return found
     return []
@@ -151,12 +154,12 @@ def life(record: Record) -> dict[str, Any]:
     return found
 
 
-def _check(raw: dict[str, Any], key: Key) -> Checked:
+def _check(raw: dict[str, Any], key: Key, stage: Stage) -> Checked:
     event_type = raw.get("type")
     if isinstance(event_type, str) and not key.may_type(event_type):
         raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")
     try:
-        return intake.check(raw, default_source=key.name, test=key.test)
+        return intake.check(raw, routing(stage.name), default_source=key.name, test=key.test)
     except InvalidEvent as error:
         status = 413 if error.reason == "too-large" else 422
         detail = "Nothing was queued. Mend the fields below and send it again."

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from chalicelib import aws, log, names
+from chalicelib import log
 from chalicelib.door import intake
 from chalicelib.door.intake import Accepted
 from chalicelib.errors import PermanentError, TransientError
@@ -21,6 +21,7 @@ from chalicelib.events.event import MAX_ID, MAX_SOURCE
 from chalicelib.lanes import queues
 from chalicelib.lanes.queues import DeadLetter, Received
 from chalicelib.rules.reading import routing
+from chalicelib.stage import Stage
 
 DETAIL_TYPE: Final = "Heraldo Event"
 ALARM: Final = "aws.alarm"
@@ -33,7 +34,7 @@ _PAUSES: Final = (0.5, 2.0)
 _REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def take_event(envelope: Mapping[str, Any]) -> None:
+def take_event(stage: Stage, envelope: Mapping[str, Any]) -> None:
     """Accept an event that was put on the bus with detail-type `Heraldo Event`.
 
     The detail is an event as over HTTP. EventBridge's id makes it idempotent where it has none.
@@ -47,7 +48,7 @@ def take_event(envelope: Mapping[str, Any]) -> None:
     for name, default in (("id", envelope["id"]), ("source", _source(envelope))):
         if raw.get(name) is None:
             raw[name] = default
-    _take(raw, envelope)
+    _take(stage, raw, envelope)
 
 
 def _source(envelope: Mapping[str, Any]) -> str:
@@ -55,7 +56,7 @@ def _source(envelope: Mapping[str, Any]) -> str:
     return f"eventbridge:{quote(str(envelope.get('source', '')), safe='/:.@')}"[:MAX_SOURCE]
 
 
-def take_alarm(envelope: Mapping[str, Any]) -> None:
+def take_alarm(stage: Stage, envelope: Mapping[str, Any]) -> None:
     """Accept a CloudWatch alarm's change of state as an `aws.alarm` event.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
@@ -86,31 +87,33 @@ def take_alarm(envelope: Mapping[str, Any]) -> None:
         "time": envelope.get("time"),
         "data": data,
     }
-    _take(raw, envelope)
+    _take(stage, raw, envelope)
 
 
-def _take(raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
+def _take(stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
     try:
-        checked = intake.check(raw, default_source="eventbridge")
+        checked = intake.check(raw, routing(stage.name), default_source="eventbridge")
     except PermanentError as error:
-        _dead_letter(raw, envelope, error)
+        _dead_letter(stage, raw, envelope, error)
         return
     for pause in (*_PAUSES, None):
-        [result] = intake.accept([checked])
+        [result] = intake.accept(stage, [checked])
         if pause is None or not isinstance(result, TransientError):
             break
         time.sleep(pause)
     if isinstance(result, TransientError):
         # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
-        _dead_letter(raw, envelope, PermanentError("unavailable", str(result)))
+        _dead_letter(stage, raw, envelope, PermanentError("unavailable", str(result)))
     elif not isinstance(result, Accepted):
-        _dead_letter(raw, envelope, result)
+        _dead_letter(stage, raw, envelope, result)
 
 
-def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: PermanentError) -> None:
+def _dead_letter(
+    stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any], error: PermanentError
+) -> None:
     event_type = _text(raw.get("type"))
     try:
-        lane = routing().lane(event_type)
+        lane = routing(stage.name).lane(event_type)
     except PermanentError:
         lane = _LANE_OF_LAST_RESORT
     body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
@@ -132,8 +135,7 @@ def _dead_letter(raw: dict[str, Any], envelope: Mapping[str, Any], error: Perman
         _text(raw["source"])[:MAX_SOURCE],
         event_type[:MAX_ID],
     )
-    url = queues.queue_url(names.dead_queue(names.stage(), lane))
-    if not queues.dead_letter(aws.sqs(), url, [letter]):
+    if not queues.dead_letter(stage.sqs, stage.dead_queue_url(lane), [letter]):
         raise TransientError("the dead letter was not queued")
     log.warning("dead-lettered", lane=lane, event=envelope["id"], reason=error.reason)
 

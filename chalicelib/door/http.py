@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from chalicelib.errors import FieldError, HeraldoError
 from chalicelib.events import bounds
+from chalicelib.stage import Stage
 
 EVENT_BYTES: Final = 256 * 1024
 BATCH_BYTES: Final = 1024 * 1024
@@ -47,13 +48,15 @@ TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as the routes see it: header names in lower case, every value of a query parameter.
+    """A request as the routes see it: header names in lower case, every value of a query parameter,
+    and the stage that it came to.
 
     `url` is the address that was called, where API Gateway tells it.
     """
 
     headers: Mapping[str, str]
     body: bytes
+    stage: Stage
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     caller_arn: str = ""
     url: str = ""

@@ -20,9 +20,9 @@ from chalicelib.events.event import Event
 from chalicelib.lanes import queues
 from chalicelib.plan import catalog
 from chalicelib.plan.compose import Composed, compose
-from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
+from chalicelib.stage import Stage
 from chalicelib.store import fingerprint, ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.contract import missing
@@ -58,7 +58,7 @@ class Conflict(PermanentError):
         self.fields = tuple(fields)
 
 
-def check(raw: object, *, default_source: str, test: bool = False) -> Checked:
+def check(raw: object, rules: Routing, *, default_source: str, test: bool = False) -> Checked:
     """Read an event and make sure that it can be delivered, which is: render it.
 
     Raises
@@ -78,7 +78,7 @@ def check(raw: object, *, default_source: str, test: bool = False) -> Checked:
     if lacking:
         errors = [FieldError(f"data.{field}", problem) for field, problem in lacking]
         raise InvalidEvent("missing-data", [_with_template(e, found, known) for e in errors])
-    return Checked(found, *_composed(found, known, routing()), test)
+    return Checked(found, *_composed(found, known, rules), test)
 
 
 def _composed(found: Event, known: Templates, rules: Routing) -> tuple[str, Composed]:
@@ -101,14 +101,14 @@ def _unknown_type(event_type: str, known: Templates) -> str:
     return f"is not a known event type{near or '; known are ' + ', '.join(known.types)}"
 
 
-def accept(checked: Sequence[Checked]) -> list[Accepted | Conflict | TransientError]:
+def accept(stage: Stage, checked: Sequence[Checked]) -> list[Accepted | Conflict | TransientError]:
     """Take events: claim each in the ledger, then queue it. One result per event, in order.
 
     A `TransientError` among the results says that this event was not taken and may be sent again.
     """
     claims = [_Claim(c) for c in checked]
-    _claim(claims)
-    _enqueue([claim for claim in claims if claim.to_queue])
+    _claim(stage, claims)
+    _enqueue(stage, [claim for claim in claims if claim.to_queue])
     return [claim.result() for claim in claims]
 
 
@@ -165,7 +165,7 @@ class _Claim:
         return Accepted(self.event.id, self.lane, status)
 
 
-def _claim(claims: Sequence[_Claim]) -> None:
+def _claim(stage: Stage, claims: Sequence[_Claim]) -> None:
     """Claim every event in the ledger, as few calls as its rules allow."""
     first: dict[ledger.Key, _Claim] = {}
     again: list[_Claim] = []
@@ -177,7 +177,7 @@ def _claim(claims: Sequence[_Claim]) -> None:
             first[key] = claim
     firsts = list(first.values())
     wanted = [ledger.Claim(c.record(), c.content if c.pointer else "") for c in firsts]
-    for claim, known in zip(firsts, ledger.claim(wanted), strict=True):
+    for claim, known in zip(firsts, ledger.claim(stage, wanted), strict=True):
         if known is None:
             claim.to_queue = True
         elif isinstance(known, TransientError):
@@ -192,21 +192,22 @@ def _claim(claims: Sequence[_Claim]) -> None:
             claim.event, claim.duplicate, claim.earlier = earlier.event, True, earlier
 
 
-def _enqueue(claims: Sequence[_Claim]) -> None:
+def _enqueue(stage: Stage, claims: Sequence[_Claim]) -> None:
     """Queue claimed events: ten to a call, the lanes side by side, order kept within a lane."""
     lanes: dict[str, list[_Claim]] = {}
     for claim in claims:
         lanes.setdefault(claim.lane, []).append(claim)
     if len(lanes) == 1:
         for lane, waiting in lanes.items():
-            _enqueue_lane(lane, waiting)
+            _enqueue_lane(stage, lane, waiting)
     elif lanes:
+        _ = stage.sqs  # made by one thread, for botocore's sessions know of no other
         with ThreadPoolExecutor(len(lanes)) as pool:
-            list(pool.map(lambda pair: _enqueue_lane(*pair), lanes.items()))
+            list(pool.map(lambda pair: _enqueue_lane(stage, *pair), lanes.items()))
 
 
-def _enqueue_lane(lane: str, claims: Sequence[_Claim]) -> None:
-    problems = queues.enqueue(lane, [claim.event for claim in claims])
+def _enqueue_lane(stage: Stage, lane: str, claims: Sequence[_Claim]) -> None:
+    problems = queues.enqueue(stage, lane, [claim.event for claim in claims])
     for claim, problem in zip(claims, problems, strict=True):
         if problem:
             claim.error = TransientError(problem)

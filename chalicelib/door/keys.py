@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws, names
+from chalicelib import names
 from chalicelib.door.http import Problem, Request
+from chalicelib.stage import Stage
 
 SCOPES: Final = ("send", "read", "admin")
 # How long a worker trusts what it read: a revoked key is refused at the latest after this.
@@ -76,7 +77,7 @@ def _caller(request: Request) -> Key:
     if match is None:
         detail = "Send the header Authorization: Bearer <key>."
         raise Problem(401, "no-key", detail, headers=_CHALLENGE)
-    key = _look_up(hash_of(match[1]))
+    key = _look_up(request.stage, hash_of(match[1]))
     if key is None:
         detail = "This key is not known, or was revoked."
         raise Problem(401, "unknown-key", detail, headers=_CHALLENGE)
@@ -96,14 +97,15 @@ def _signed(arn: str) -> Key:
     return Key(name.rsplit("/", 1)[-1] or kind, frozenset(("admin",)))
 
 
-def _look_up(key_hash: str) -> Key | None:
+def _look_up(stage: Stage, key_hash: str) -> Key | None:
     now = time.monotonic()
     cached = _cache.get(key_hash)
     if cached is not None and cached[0] > now:
         return cached[1]
-    table = names.table(names.stage(), "keys")
     try:
-        answer = aws.dynamodb().get_item(TableName=table, Key={"hash": {"S": key_hash}})
+        answer = stage.dynamodb.get_item(
+            TableName=stage.table("keys"), Key={"hash": {"S": key_hash}}
+        )
     except (BotoCoreError, ClientError):
         detail = "Keys cannot be checked right now."
         raise Problem(503, "keys-unavailable", detail, headers={"Retry-After": "2"}) from None

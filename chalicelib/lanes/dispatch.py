@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chalicelib import aws, log, names
+from chalicelib import log
 from chalicelib.channels.topics import NOT_TRIED, Publication, Result, publish
 from chalicelib.errors import HeraldoError, PermanentError, TransientError
 from chalicelib.events.event import Event
@@ -29,6 +29,7 @@ from chalicelib.names import Place
 from chalicelib.plan.compose import compose
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
+from chalicelib.stage import Stage
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.render import Templates, templates
@@ -73,7 +74,10 @@ class Item:
 
 
 def dispatch(
-    records: Sequence[dict[str, Any]], lane: str, remaining_milliseconds: Callable[[], int]
+    stage: Stage,
+    records: Sequence[dict[str, Any]],
+    lane: str,
+    remaining_milliseconds: Callable[[], int],
 ) -> None:
     """Deal with the records of one SQS Lambda event.
 
@@ -82,26 +86,28 @@ def dispatch(
     Redeliver : some messages are kept for redelivery; all others are already deleted.
     """
     if records:
-        Batch(records, lane, remaining_milliseconds).run()
+        place = Place.of_arn(records[0]["eventSourceARN"])
+        Batch(stage.at(place), records, lane, remaining_milliseconds).run()
 
 
 class Batch:
     """One batch of one lane."""
 
     def __init__(
-        self, records: Sequence[dict[str, Any]], lane: str, remaining: Callable[[], int]
+        self,
+        stage: Stage,
+        records: Sequence[dict[str, Any]],
+        lane: str,
+        remaining: Callable[[], int],
     ) -> None:
-        arn: str = records[0]["eventSourceARN"]
         self.lane = lane
-        self.stage = names.stage()
-        self.place = Place.of_arn(arn)
-        self.queue = arn.rsplit(":", 1)[1]
+        self.stage = stage
         self.remaining = remaining
         self.now = datetime.now(UTC)
         self.at = ledger.now_text()
-        self.routing: Routing = routing()
+        self.routing: Routing = routing(stage.name)
         self.templates: Templates = templates()
-        self.topics = {self._topic_arn(name) for name in self.routing.topics}
+        self.topics = {stage.topic_arn(name) for name in self.routing.topics}
         self.items = [self._decode(Received.of(record)) for record in records]
 
     def run(self) -> None:
@@ -134,7 +140,9 @@ class Batch:
 
     def _recall(self) -> None:
         """Take up what the ledger knows, and settle what needs nothing more."""
-        known = ledger.read(item.record.key for item in self.items)
+        known = ledger.read(
+            self.stage, [item.record.key for item in self.items], self._seconds() / 2
+        )
         first: dict[ledger.Key, Item] = {}
         for item in self.items:
             key = item.record.key
@@ -229,7 +237,7 @@ class Batch:
         if event.expired(self.now):
             item.settle(DONE, ledger.EXPIRED, self.at, "expired", "expirytime was past")
             return
-        composed = compose(event, self.lane, self.routing, self.templates, self._topic_arn)
+        composed = compose(event, self.lane, self.routing, self.templates, self.stage.topic_arn)
         record = item.record
         record.rules = composed.decision.rules
         record.template = composed.template
@@ -246,15 +254,12 @@ class Batch:
             if not missing:
                 item.settle(DONE, ledger.PUBLISHED, self.at)
 
-    def _topic_arn(self, name: str) -> str:
-        return self.place.topic_arn(names.topic(self.stage, name))
-
     def _publish(self, wave: Sequence[Item]) -> None:
         wave = self._announce(wave)
         flat = [(item, name, p) for item in wave for name, p in item.publications.items()]
         if not flat:
             return
-        results = publish(aws.sns(), [p for _, _, p in flat], self._in_time)
+        results = publish(self.stage.sns, [p for _, _, p in flat], self._in_time)
         failures: dict[int, list[Result]] = {}
         for (item, name, _), result in zip(flat, results, strict=True):
             if result.message_id:
@@ -275,7 +280,7 @@ class Batch:
         for item in careful:
             item.record.enter(ledger.PUBLISHING, self.at)
         # Half of what is left: what was published before must still be recorded after it.
-        left = ledger.write([item.record for item in careful], self._seconds() / 2)
+        left = ledger.write(self.stage, [item.record for item in careful], self._seconds() / 2)
         unwritten = {record.key for record in left}
         for item in careful:
             if item.record.key in unwritten:  # or written, and the answer did not come
@@ -315,8 +320,8 @@ class Batch:
             )
             for item in dead
         ]
-        url = queues.url(self.place.account, names.dead_queue(self.stage, self.lane))
-        safe = queues.dead_letter(aws.sqs(), url, letters)
+        url = self.stage.dead_queue_url(self.lane)
+        safe = queues.dead_letter(self.stage.sqs, url, letters)
         for item in dead:
             if item.message.message_id in safe:
                 item.buried = True
@@ -333,7 +338,7 @@ class Batch:
 
     def _record(self) -> None:
         changed = [item.record for item in self.items if item.changed]
-        for record in ledger.write(changed, self._seconds()) if changed else ():
+        for record in ledger.write(self.stage, changed, self._seconds()) if changed else ():
             # It was published, and saying so a second time would publish it a second time: the
             # message is acknowledged all the same, and the gap in the ledger is said out loud.
             log.error("not recorded", lane=self.lane, event=record.id, status=record.status)
@@ -345,10 +350,9 @@ class Batch:
         kept = [item for item in self.items if item.outcome not in (DONE, DEAD)]
         if not kept:
             return
-        sqs, url = aws.sqs(), queues.url(self.place.account, self.queue)
         done = [item.message for item in self.items if item.outcome in (DONE, DEAD)]
         try:
-            queues.delete(sqs, url, done)
+            queues.delete(self.stage.sqs, self.stage.queue_url(self.lane), done)
         finally:
             self._hand_back(kept, {i.message.group: i.record.attempts for i in kept if i.tried})
         reasons = " ".join(sorted({i.record.detail for i in kept if i.tried and i.record.detail}))
@@ -365,13 +369,12 @@ class Batch:
 
         `failed` has, for each key that waits, how often its event failed.
         """
-        url = queues.url(self.place.account, self.queue)
         back = [
             (item.message, queues.wait_seconds(failed[group]) if group in failed else 0)
             for item in kept
             for group in (item.message.group,)
         ]
-        queues.hand_back(aws.sqs(), url, back)
+        queues.hand_back(self.stage.sqs, self.stage.queue_url(self.lane), back)
 
     def _seconds(self) -> float:
         """What is left of this invocation for writing to the ledger, with a second to spare."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws, names
+from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.events.event import Event, is_id
-from chalicelib.store import ledger
+from chalicelib.stage import Stage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -89,10 +88,6 @@ def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[st
     )
 
 
-def url(account: str, name: str) -> str:
-    return f"{aws.sqs().meta.endpoint_url}/{account}/{name}"
-
-
 def group_id(ordering_key: str) -> str:
     """An ordering key as SQS takes it: itself, or a hash of it where it is too long or too odd."""
     if _GROUP.match(ordering_key):
@@ -104,21 +99,15 @@ def deduplication_id(event_id: str, source: str) -> str:
     return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
 
 
-@functools.cache
-def queue_url(name: str) -> str:
-    """The URL of a queue, asked for once in the life of a worker."""
-    return aws.sqs().get_queue_url(QueueName=name)["QueueUrl"]
-
-
-def enqueue(lane: str, events: Sequence[Event]) -> list[str]:
+def enqueue(stage: Stage, lane: str, events: Sequence[Event]) -> list[str]:
     """Put events into a lane's queue, in order; gives for each what went wrong, or nothing.
 
     What comes after an event of its own ordering key that was not queued is not queued either.
     """
     try:
-        url = queue_url(names.queue(names.stage(), lane))
+        url = stage.queue_url(lane)
     except (BotoCoreError, ClientError) as error:
-        return [f"the queue cannot be reached ({ledger.name_of(error)})"] * len(events)
+        return [f"the queue cannot be reached ({aws.code_of(error)})"] * len(events)
     problems = [""] * len(events)
     failed_keys: set[str] = set()
     for positions in _batches(events):
@@ -127,21 +116,23 @@ def enqueue(lane: str, events: Sequence[Event]) -> list[str]:
             if events[position].ordering_key in failed_keys:
                 problems[position] = "an earlier event of its ordering key was not queued"
         batch = [position for position in positions if not problems[position]]
-        for position, code in _send(url, events, batch).items():
+        for position, code in _send(stage, url, events, batch).items():
             problems[position] = f"the event was not queued ({code})"
             failed_keys.add(events[position].ordering_key)
     return problems
 
 
-def _send(url: str, events: Sequence[Event], batch: Sequence[int]) -> Mapping[int, str]:
+def _send(
+    stage: Stage, url: str, events: Sequence[Event], batch: Sequence[int]
+) -> Mapping[int, str]:
     """One call; gives the positions that SQS did not take, each with its code."""
     if not batch:
         return {}
     entries: Any = [_entry(position, events[position]) for position in batch]
     try:
-        answer = aws.sqs().send_message_batch(QueueUrl=url, Entries=entries)
+        answer = stage.sqs.send_message_batch(QueueUrl=url, Entries=entries)
     except (BotoCoreError, ClientError) as error:
-        return dict.fromkeys(batch, ledger.name_of(error))
+        return dict.fromkeys(batch, aws.code_of(error))
     done = {int(sent["Id"]) for sent in answer.get("Successful", ())}
     codes = {int(failed["Id"]): failed.get("Code", "Failed") for failed in answer.get("Failed", ())}
     return {n: codes.get(n, "NoAnswer") for n in batch if n not in done}

@@ -300,6 +300,9 @@ def _strings(value: Any) -> bool:
 
 
 @functools.cache
-def routing() -> Routing:
-    """The routing of this package and stage, loaded once for the life of the worker."""
-    return load(text_of(Path(__file__).parents[1] / "routing.toml"), names.stage())
+def routing(stage: str | None = None) -> Routing:
+    """The routing of this package for a stage, loaded once for the life of the worker.
+
+    Without a stage it has the rules of every stage.
+    """
+    return load(text_of(Path(__file__).parents[1] / "routing.toml"), stage)

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws, names
+from chalicelib import aws
 from chalicelib.errors import TransientError
+from chalicelib.stage import Stage
+from chalicelib.store import table
 
 # An event's last word is one of SETTLED; only `failed` can still change, by a redrive.
 ACCEPTED: Final = "accepted"
@@ -48,11 +50,11 @@ KEEP_SECONDS: Final = 30 * 24 * 3600
 WRITE_ITEMS: Final = 25
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 CLAIM_ITEMS: Final = 100
+# How long the door waits for what equal content was taken as.
+READ_SECONDS: Final = 5.0
 # FIFO's own deduplication window, in which equal content without an id is one event:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html
 SAME_CONTENT_SECONDS: Final = 300
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-READ_ITEMS: Final = 100
 
 Key = tuple[str, str]  # (id, source)
 # One for all: `json.dumps` with options makes a new encoder for every item.
@@ -153,43 +155,22 @@ def expires_text() -> str:
     return str(int(time.time()) + KEEP_SECONDS)
 
 
-def read(keys: Iterable[Key]) -> dict[Key, Record]:
+def read(stage: Stage, keys: Iterable[Key], seconds: float) -> dict[Key, Record]:
     """What is known of these events; an event without an entry is not known.
 
     Raises
     ------
-    TransientError : DynamoDB could not be read, after the client's own retries.
+    TransientError : not all could be read within `seconds`.
     """
-    table = names.table(names.stage(), "ledger")
     wanted = [{"id": {"S": i}, "source": {"S": s}} for i, s in dict.fromkeys(keys)]
-    found: dict[Key, Record] = {}
-    pending = wanted
-    for _ in range(8):
-        if not pending:
-            return found
-        chunk, rest = pending[:READ_ITEMS], pending[READ_ITEMS:]
-        try:
-            answer = aws.dynamodb().batch_get_item(
-                RequestItems={table: {"Keys": chunk, "ConsistentRead": True}}
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise TransientError(f"the ledger cannot be read ({name_of(error)})") from None
-        if "Responses" not in answer:  # not DynamoDB's answer, or not all of it
-            raise TransientError("the ledger cannot be read (BadAnswer)")
-        for item in answer["Responses"].get(table, []):
-            record = from_item(item)
-            found[record.key] = record
-        left: Any = answer.get("UnprocessedKeys", {})
-        pending = list(left.get(table, {}).get("Keys", [])) + rest
-    if pending:
-        raise TransientError("the ledger cannot be read (throttled)")
-    return found
+    found = map(from_item, table.read(stage, {table.LEDGER: wanted}, seconds)[table.LEDGER])
+    return {record.key: record for record in found}
 
 
-def write(records: Sequence[Record], seconds: float = 10) -> list[Record]:
+def write(stage: Stage, records: Sequence[Record], seconds: float) -> list[Record]:
     """Write these records whole; returns those that could not be written within `seconds`."""
     give_up = time.monotonic() + seconds
-    table = names.table(names.stage(), "ledger")
+    ledger = stage.table(table.LEDGER)
     expires = expires_text()
     pending: list[Any] = [{"PutRequest": {"Item": to_item(r, expires)}} for r in records]
     pause, slowest = 0.05, 0.0
@@ -197,10 +178,10 @@ def write(records: Sequence[Record], seconds: float = 10) -> list[Record]:
         begun = time.monotonic()
         chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
         try:
-            answer = aws.dynamodb().batch_write_item(RequestItems={table: chunk})
+            answer = stage.dynamodb.batch_write_item(RequestItems={ledger: chunk})
             unprocessed: Any = answer.get("UnprocessedItems")
             # Without that field it was not DynamoDB's answer, or not all of it.
-            left = chunk if unprocessed is None else list(unprocessed.get(table, []))
+            left = chunk if unprocessed is None else list(unprocessed.get(ledger, []))
         except (BotoCoreError, ClientError):
             left = chunk
         pending = left + rest
@@ -227,11 +208,10 @@ class Claim:
     record: Record
     content: str = ""
 
-    def writes(self, now: int) -> list[dict[str, Any]]:
+    def writes(self, table_name: str, now: int) -> list[dict[str, Any]]:
         """The conditional puts that stand or fall together."""
-        table = names.table(names.stage(), "ledger")
         put = {
-            "TableName": table,
+            "TableName": table_name,
             "Item": to_item(self.record, str(now + KEEP_SECONDS)),
             "ConditionExpression": "attribute_not_exists(id)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -258,7 +238,7 @@ class Claim:
         ]
 
 
-def claim(claims: Sequence[Claim]) -> list[Record | TransientError | None]:
+def claim(stage: Stage, claims: Sequence[Claim]) -> list[Record | TransientError | None]:
     """Claim events: None for a claim that holds, else the record that was there before.
 
     A claim that could not be decided is a TransientError in its place; it may still hold. One call
@@ -266,24 +246,24 @@ def claim(claims: Sequence[Claim]) -> list[Record | TransientError | None]:
     """
     results: list[Record | TransientError | None] = [None] * len(claims)
     if len(claims) == 1 and not claims[0].content:
-        results[0] = _claim_one(claims[0])
+        results[0] = _claim_one(stage, claims[0])
         return results
     for positions in _claim_chunks(claims):
-        for position, result in _claim_together(claims, positions).items():
+        for position, result in _claim_together(stage, claims, positions).items():
             results[position] = result
     return results
 
 
-def _claim_one(claim: Claim) -> Record | TransientError | None:
+def _claim_one(stage: Stage, claim: Claim) -> Record | TransientError | None:
     try:
-        aws.dynamodb().put_item(**claim.writes(int(time.time()))[0])
+        stage.dynamodb.put_item(**claim.writes(stage.table(table.LEDGER), int(time.time()))[0])
     except ClientError as error:
-        if name_of(error) == "ConditionalCheckFailedException":
+        if aws.code_of(error) == "ConditionalCheckFailedException":
             item: Any = error.response.get("Item")
             return from_item(item) if item else TransientError("the ledger did not answer whole")
-        return TransientError(f"the ledger cannot be written ({name_of(error)})")
+        return TransientError(f"the ledger cannot be written ({aws.code_of(error)})")
     except BotoCoreError as error:
-        return TransientError(f"the ledger cannot be written ({name_of(error)})")
+        return TransientError(f"the ledger cannot be written ({aws.code_of(error)})")
     return None
 
 
@@ -302,7 +282,7 @@ def _claim_chunks(claims: Sequence[Claim]) -> Iterable[list[int]]:
 
 
 def _claim_together(
-    claims: Sequence[Claim], positions: Sequence[int]
+    stage: Stage, claims: Sequence[Claim], positions: Sequence[int]
 ) -> dict[int, Record | TransientError | None]:
     """One transaction for all; those it refuses are told apart, and the rest is tried again."""
     results: dict[int, Record | TransientError | None] = {}
@@ -318,13 +298,13 @@ def _claim_together(
         owners: list[int] = []
         writes: list[Any] = []
         for position in open_positions:
-            for put in claims[position].writes(now):
+            for put in claims[position].writes(stage.table(table.LEDGER), now):
                 owners.append(position)
                 writes.append({"Put": put})
         try:
-            aws.dynamodb().transact_write_items(TransactItems=writes)
+            stage.dynamodb.transact_write_items(TransactItems=writes)
         except ClientError as error:
-            trouble = name_of(error)
+            trouble = aws.code_of(error)
             if trouble != "TransactionCanceledException":
                 continue
             reasons: Any = error.response.get("CancellationReasons", ())
@@ -338,27 +318,27 @@ def _claim_together(
                     results[position] = from_item(item)
             open_positions = [p for p in open_positions if p not in results and p not in pointed]
         except BotoCoreError as error:
-            trouble = name_of(error)
+            trouble = aws.code_of(error)
         else:
             results.update(dict.fromkeys(open_positions))
             open_positions = []
     for position in open_positions:
         results[position] = TransientError(f"the ledger cannot be written ({trouble})")
-    return results | _pointed(pointed)
+    return results | _pointed(stage, pointed)
 
 
-def _pointed(pointed: Mapping[int, Key]) -> dict[int, Record | TransientError | None]:
+def _pointed(stage: Stage, pointed: Mapping[int, Key]) -> dict[int, Record | TransientError | None]:
     """The records of events that came without an id and were here a moment ago."""
     if not pointed:
         return {}
     try:
-        known = read(pointed.values())
+        known = read(stage, pointed.values(), READ_SECONDS)
     except TransientError as error:
         return dict.fromkeys(pointed, error)
     return {p: known.get(key) or Record(*key, status=PUBLISHED) for p, key in pointed.items()}
 
 
-def find(event_id: str) -> list[Record]:
+def find(stage: Stage, event_id: str) -> list[Record]:
     """Every event with this id, one for each source that used it.
 
     Raises
@@ -366,20 +346,13 @@ def find(event_id: str) -> list[Record]:
     TransientError : DynamoDB could not be read.
     """
     try:
-        answer = aws.dynamodb().query(
-            TableName=names.table(names.stage(), "ledger"),
+        answer = stage.dynamodb.query(
+            TableName=stage.table(table.LEDGER),
             KeyConditionExpression="id = :id",
             ExpressionAttributeValues={":id": {"S": event_id}},
             ConsistentRead=True,
             Limit=50,
         )
     except (BotoCoreError, ClientError) as error:
-        raise TransientError(f"the ledger cannot be read ({name_of(error)})") from None
+        raise TransientError(f"the ledger cannot be read ({aws.code_of(error)})") from None
     return [from_item(item) for item in answer["Items"] if "status" in item]
-
-
-def name_of(error: Exception) -> str:
-    """What went wrong in one word, as a log may show it."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "ClientError"))
-    return type(error).__name__

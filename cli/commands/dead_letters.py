@@ -11,13 +11,13 @@ import click
 
 from chalicelib import names
 from chalicelib.spelling import did_you_mean
+from chalicelib.stage import Stage
 from chalicelib.words.render import templates
 from cli import target as targets
 from cli.account import account, aws_errors, rules
 from cli.letters.letters import Letter, Look, look
 from cli.letters.redrive import Outcome, move
 from cli.letters.verdict import Judge, Verdict
-from cli.target import Target
 from cli.terminal import age, confirm, count, table
 
 _MOST_SHOWN: Final = 20
@@ -51,8 +51,9 @@ def list_(every: bool, lane: str | None, stage: str | None, as_json: bool) -> No
     ./heraldo dead-letters list --lane orders --stage prod --json
     """
     target = account(stage)
+    handle = target.handle()
     with aws_errors(target):
-        looks, _ = _look(target, lane)
+        looks, _ = _look(handle, lane)
     groups: dict[tuple[str, str, str], list[Letter]] = {}
     for letter in _letters(looks):
         groups.setdefault((letter.type, letter.reason, letter.lane), []).append(letter)
@@ -102,8 +103,9 @@ def show(event_id: str, lane: str | None, stage: str | None, as_json: bool) -> N
     ./heraldo dead-letters show 7f3c…
     """
     target = account(stage)
+    handle = target.handle()
     with aws_errors(target):
-        looks, judge = _look(target, lane)
+        looks, judge = _look(handle, lane)
         found = [each for each in _letters(looks) if event_id in (each.id, each.message_id)]
         records = judge.records(found)
     if not found:
@@ -165,8 +167,9 @@ def redrive(
         )
 
     target = account(stage)
+    handle = target.handle()
     with aws_errors(target):
-        looks, judge = _look(target, lane)
+        looks, judge = _look(handle, lane)
         meant = [letter for letter in _letters(looks) if wanted(letter)]
         missing = [i for i in ids if not any(i in (m.id, m.message_id) for m in meant)]
         if missing:
@@ -189,7 +192,7 @@ def redrive(
         more = f", and of {unseen} more behind them what is meant," if unseen else ""
         letters = count(len(going), "dead letter")
         confirm(f"Put {letters}{more} back into {target.stage}'s lanes?", yes)
-        outcome = move(target, judge, wanted, lanes, looks, verdicts, force, rate)
+        outcome = move(handle, judge, wanted, lanes, looks, verdicts, force, rate)
     _summary(outcome, as_json)
 
 
@@ -301,9 +304,9 @@ def _show(letter: Letter, verdict: Verdict) -> None:
         click.echo(_indented(message.bodies["default"]))
 
 
-def _look(target: Target, lane: str | None) -> tuple[list[Look], Judge]:
-    judge = Judge(target, rules(target.stage), templates())
-    looks = look(target, [lane] if lane else names.LANES)
+def _look(stage: Stage, lane: str | None) -> tuple[list[Look], Judge]:
+    judge = Judge(stage, rules(stage.name), templates())
+    looks = look(stage, [lane] if lane else names.LANES)
     moved_by_sqs = [letter for letter in _letters(looks) if letter.moved_by_sqs]
     if moved_by_sqs:
         judge.records(moved_by_sqs)  # tells them why, as far as the ledger knows

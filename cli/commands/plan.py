@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -29,11 +28,11 @@ def command(stage: str, as_json: bool, **options: Any) -> None:
     ./heraldo plan order.placed
     ./heraldo plan order.placed --locale en --json
     """
-    os.environ["HERALDO_STAGE"] = stage
     event = targets.build_event(**options)
     try:
-        checked = intake.check(event, default_source="cli")
-        found = plan(checked.event, checked.lane, checked.composed, routing())
+        rules = routing(stage)
+        checked = intake.check(event, rules, default_source="cli")
+        found = plan(checked.event, checked.lane, checked.composed, rules)
     except InvalidEvent as error:
         problems = [{"field": e.field, "problem": e.problem} for e in error.errors]
         answer = {"title": "The event would be refused", "status": 422, "errors": problems}

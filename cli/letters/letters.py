@@ -20,15 +20,14 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import names
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.lanes import queues
 from chalicelib.lanes.decode import ReadyMade, decode
 from chalicelib.lanes.queues import BATCH_ENTRIES
+from chalicelib.stage import Stage
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
-from cli.target import Target
 
 # How long a letter stays invisible should this process be killed; on a normal end, not at all.
 HOLD_SECONDS: Final = 120
@@ -114,10 +113,10 @@ class Letter:
 class DeadQueue:
     """One lane's dead letters, held while this is open and visible again when it closes."""
 
-    def __init__(self, sqs: Any, stage: str, lane: str) -> None:
-        self._sqs = sqs
+    def __init__(self, stage: Stage, lane: str) -> None:
+        self._sqs: Any = stage.sqs
         self.lane = lane
-        self.url = queue_url(sqs, names.dead_queue(stage, lane))
+        self.url = stage.dead_queue_url(lane)
         self._met: set[str] = set()
         self._held: dict[str, Letter] = {}
         # Counted once: SQS's count is right for a queue at rest, and lags behind what is done to it.
@@ -225,13 +224,13 @@ class Look:
     unseen: int
 
 
-def look(target: Target, lanes: Sequence[str]) -> list[Look]:
+def look(stage: Stage, lanes: Sequence[str]) -> list[Look]:
     """Look at the dead letters of these lanes, all lanes at once, and leave everything as it was."""
-    sqs = target.client("sqs")
+    _ = stage.sqs  # made by one thread, for botocore's sessions know of no other
     stop = threading.Event()
 
     def one(lane: str) -> Look:
-        with DeadQueue(sqs, target.stage, lane) as queue:
+        with DeadQueue(stage, lane) as queue:
             letters: list[Letter] = []
             for batch in queue.batches():
                 letters += batch
@@ -244,7 +243,3 @@ def look(target: Target, lanes: Sequence[str]) -> list[Look]:
             return list(pool.map(one, lanes))
         finally:  # Ctrl-C comes to this thread alone; the others are told, and let go of theirs
             stop.set()
-
-
-def queue_url(sqs: Any, name: str) -> str:
-    return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])

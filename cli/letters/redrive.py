@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import names
+from chalicelib import aws
 from chalicelib.lanes.queues import BATCH_ENTRIES
+from chalicelib.stage import Stage
 from chalicelib.store import ledger
-from cli.letters.letters import DeadQueue, Letter, Look, queue_url
+from cli.letters.letters import DeadQueue, Letter, Look
 from cli.letters.verdict import Judge, Verdict
-from cli.target import Target
 from cli.terminal import Progress
 
 INTERRUPTED: Final = 130
@@ -102,7 +102,7 @@ class Redrive:
         try:
             answer = self.sqs.send_message_batch(QueueUrl=self.lane_url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
-            return [(letter, ledger.name_of(error)) for letter in wave]
+            return [(letter, aws.code_of(error)) for letter in wave]
         taken = [wave[int(done["Id"])] for done in answer.get("Successful", ())]
         if taken:
             self.undeleted += self.queue.delete(taken)
@@ -161,7 +161,7 @@ class Outcome:
 
 
 def move(
-    target: Target,
+    stage: Stage,
     judge: Judge,
     wanted: Callable[[Letter], bool],
     lanes: Sequence[str],
@@ -171,17 +171,15 @@ def move(
     rate: int | None,
 ) -> Outcome:
     """Redrive these lanes one after the other; Ctrl-C ends it in good order."""
-    sqs = target.client("sqs")
     pace = Pace(rate) if rate else None
     expected = sum(len(each.letters) + each.unseen for each in looks)
     runs: list[Redrive] = []
     progress = Progress()
     try:
         for lane in lanes:
-            with DeadQueue(sqs, target.stage, lane) as queue:
+            with DeadQueue(stage, lane) as queue:
                 before = sum(len(run.moved) for run in runs)
-                url = queue_url(sqs, names.queue(target.stage, lane))
-                run = Redrive(queue, sqs, url, judge, wanted, force, pace)
+                run = Redrive(queue, stage.sqs, stage.queue_url(lane), judge, wanted, force, pace)
                 runs.append(run)
                 run.run(
                     lambda moved, before=before, lane=lane: progress.show(  # type: ignore[misc]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Final
 
-from chalicelib import names
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.lanes.decode import ReadyMade
-from chalicelib.names import Place
 from chalicelib.plan.compose import Composed, compose
 from chalicelib.rules.routing import Routing
+from chalicelib.stage import Stage
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.render import Templates
-from cli.letters.letters import Letter, queue_url
-from cli.target import Target
+from cli.letters.letters import Letter
+
+# Nobody waits for a handler here, but somebody at a terminal does.
+READ_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +39,14 @@ class Verdict:
 class Judge:
     """Judges letters as a lane would, with the templates and rules of this checkout."""
 
-    def __init__(self, target: Target, rules: Routing, templates: Templates) -> None:
-        self._dynamodb = target.client("dynamodb")
-        self._table = names.table(target.stage, "ledger")
-        self._stage = target.stage
+    def __init__(self, stage: Stage, rules: Routing, templates: Templates) -> None:
+        self._stage = stage
         self._rules = rules
         self._templates = templates
-        self._place = _place(target.client("sqs"), target.stage)
 
     def records(self, letters: Sequence[Letter]) -> dict[ledger.Key, Record]:
         """What the ledger knows of these letters; tells them their reason where they lack one."""
-        keys = list(dict.fromkeys(letter.key for letter in letters))
-        found: dict[ledger.Key, Record] = {}
-        pending = [{"id": {"S": event_id}, "source": {"S": source}} for event_id, source in keys]
-        while pending:
-            chunk, rest = pending[: ledger.READ_ITEMS], pending[ledger.READ_ITEMS :]
-            answer = self._dynamodb.batch_get_item(
-                RequestItems={self._table: {"Keys": chunk, "ConsistentRead": True}}
-            )
-            for item in answer["Responses"].get(self._table, []):
-                record = ledger.from_item(item)
-                found[record.key] = record
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            if left:
-                time.sleep(0.2)
-            pending = left + rest
+        found = ledger.read(self._stage, [letter.key for letter in letters], READ_SECONDS)
         for letter in letters:
             letter.told_by(found.get(letter.key))
         return found
@@ -83,14 +66,14 @@ class Judge:
             return Verdict(fails=error)
 
     def _judge_ready_made(self, content: ReadyMade) -> Verdict:
-        if content.sns_topic not in {self._topic_arn(name) for name in self._rules.topics}:
+        if content.sns_topic not in {self._stage.topic_arn(name) for name in self._rules.topics}:
             raise PermanentError("foreign-topic", "sns_topic is none of this stage's topics")
         return Verdict(sends=(content.sns_topic,))
 
     def _judge_event(self, event: Event, lane: str, record: Record | None) -> Verdict:
         if event.expired(datetime.now(UTC)):
             return Verdict(note="expirytime is past: it is recorded as expired")
-        composed = compose(event, lane, self._rules, self._templates, self._topic_arn)
+        composed = compose(event, lane, self._rules, self._templates, self._stage.topic_arn)
         skips = self._rules.on_unknown.get(event.type) == "skip"
         if record is not None and record.status == ledger.PUBLISHING and skips:
             return Verdict(note="it may have gone out, and its type says skip", composed=composed)
@@ -102,12 +85,3 @@ class Judge:
         missed = tuple(name for name in composed.publications if name not in sent)
         note = "" if missed else "everything was published already"
         return Verdict(sends=missed, note=note, composed=composed)
-
-    def _topic_arn(self, name: str) -> str:
-        return self._place.topic_arn(names.topic(self._stage, name))
-
-
-def _place(sqs: Any, stage: str) -> Place:
-    url = queue_url(sqs, names.queue(stage, names.LANES[0]))
-    got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return Place.of_arn(got["Attributes"]["QueueArn"])

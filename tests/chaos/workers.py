@@ -29,8 +29,10 @@ def main() -> None:
     from chalicelib.rules import reading
     from chalicelib.words import render
 
-    for make in (aws.sns, aws.sqs, aws.dynamodb, reading.routing, render.templates):
-        make()
+    for service in ("sns", "sqs", "dynamodb"):
+        aws.client(service)
+    reading.routing(aws.stage().name)
+    render.templates()
     parent, endpoint_url = os.getpid(), os.environ["AWS_ENDPOINT_URL"]
     numbers: dict[int, tuple[int, int]] = {}
 
@@ -38,7 +40,8 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                aws._client.cache_clear()
+                aws.client.cache_clear()
+                aws.stage.cache_clear()
                 name = f"{number}.{generation}.{os.getpid()}"
                 poller = connect(aws, f"{endpoint_url}/poller/{name}")
                 os.environ["AWS_ENDPOINT_URL"] = f"{endpoint_url}/worker/{name}"

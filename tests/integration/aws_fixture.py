@@ -13,7 +13,6 @@ from moto import mock_aws
 
 from chalicelib import aws, names
 from chalicelib.door import keys
-from chalicelib.lanes import queues
 from chalicelib.rules.reading import routing
 from chalicelib.words.render import templates
 from tests.factories import ACCOUNT, REGION
@@ -121,7 +120,7 @@ class Stage:
         from chalicelib.door import api
         from chalicelib.store import ledger
 
-        [record] = ledger.find(event_id)
+        [record] = ledger.find(aws.stage(), event_id)
         return api.life(record)
 
     def topic_arn(self, topic: str) -> str:
@@ -130,7 +129,7 @@ class Stage:
 
 def forget() -> None:
     """Drop what a worker has learnt of its stage. Its clients stay: they take long to make."""
-    for cached in (routing, templates, queues.queue_url):
+    for cached in (routing, templates, aws.stage):
         cached.cache_clear()  # type: ignore[attr-defined]
     keys._cache.clear()
 
@@ -155,10 +154,11 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
     with mock_aws():
         found = Stage(client("sqs"), client("sns"), client("dynamodb"))
         _build(found)
-        for own in (aws.sqs(), aws.sns(), aws.dynamodb()):
+        own_clients = [aws.client(service) for service in ("sqs", "sns", "dynamodb")]
+        for own in own_clients:
             own.meta.events.register("before-call", found.record, unique_id="calls")
         yield found
-        for own in (aws.sqs(), aws.sns(), aws.dynamodb()):
+        for own in own_clients:
             own.meta.events.unregister("before-call", unique_id="calls")
     forget()
 

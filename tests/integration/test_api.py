@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from chalice.test import Client, HTTPResponse
 
+from chalicelib import aws
 from chalicelib.door import intake, keys
 from chalicelib.door.intake import Accepted
+from chalicelib.rules.reading import routing
 from chalicelib.store import ledger
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
@@ -102,8 +104,10 @@ def test_the_same_content_without_an_id_is_one_event_for_five_minutes(
 
 
 def test_of_fifty_at_once_one_is_accepted(stage: Stage) -> None:
+    checked = intake.check(shipped(1), routing(), default_source="s")
+
     def send(_: int) -> str:
-        [result] = intake.accept([intake.check(shipped(1), default_source="s")])
+        [result] = intake.accept(aws.stage(), [checked])
         assert isinstance(result, Accepted)
         return result.status
 
@@ -297,7 +301,7 @@ def test_a_test_key_marks_the_event_so_that_it_is_not_published(door: Client, st
 
     add_key(stage, "hk_trying-trying-trying", "trying", "send read", test={"BOOL": True})
     post(door, shipped(1), secret="hk_trying-trying-trying")
-    dispatch(stage.receive(), "orders", lambda: 30_000)
+    dispatch(aws.stage(), stage.receive(), "orders", lambda: 30_000)
     assert stage.delivered("users") == []
     assert stage.ledger("e-1")["status"] == "test"
 
@@ -323,7 +327,7 @@ def test_long_names_of_fields_leave_the_record_small(door: Client) -> None:
     event["data"]["a" * 250] = {"b" * 250: {"c" * 250: {str(n): n for n in range(90)}}}
     assert post(door, event).status_code == 202
     # A hundred records are claimed in one transaction of 4 MiB at the most.
-    [record] = ledger.find("e-1")
+    [record] = ledger.find(aws.stage(), "e-1")
     assert len(record.fields.encode()) < 40_000
     event["data"]["name"] = "Eva"
     assert post(door, event).status_code == 409

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import names
+from chalicelib import aws, names
 from chalicelib.door import bus
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
@@ -67,7 +67,7 @@ def shipped(**changes: Any) -> dict[str, Any]:
 
 
 def test_an_event_is_queued_under_the_id_and_source_of_the_bus(stage: Stage) -> None:
-    bus.take_event(on_the_bus(shipped()))
+    bus.take_event(aws.stage(), on_the_bus(shipped()))
     [event] = queued(stage, "orders")
     assert (event["id"], event["source"]) == (ID, "eventbridge:com.abedul.shop")
 
@@ -75,18 +75,18 @@ def test_an_event_is_queued_under_the_id_and_source_of_the_bus(stage: Stage) -> 
 @pytest.mark.parametrize("absent", [{}, {"id": None, "source": None}])
 def test_delivered_twice_it_is_taken_once(stage: Stage, absent: dict[str, None]) -> None:
     for _ in range(2):
-        bus.take_event(on_the_bus(shipped(**absent)))
+        bus.take_event(aws.stage(), on_the_bus(shipped(**absent)))
     assert len(queued(stage, "orders")) == 1
 
 
 def test_the_id_and_source_of_the_event_itself_win(stage: Stage) -> None:
-    bus.take_event(on_the_bus(shipped(id="a-1", source="/shop")))
+    bus.take_event(aws.stage(), on_the_bus(shipped(id="a-1", source="/shop")))
     [event] = queued(stage, "orders")
     assert (event["id"], event["source"]) == ("a-1", "/shop")
 
 
 def test_a_source_of_the_bus_that_is_no_uri_is_made_one(stage: Stage) -> None:
-    bus.take_event(on_the_bus(shipped(), source="mi tienda"))
+    bus.take_event(aws.stage(), on_the_bus(shipped(), source="mi tienda"))
     [event] = queued(stage, "orders")
     assert event["source"] == "eventbridge:mi%20tienda"
 
@@ -109,7 +109,7 @@ def test_a_source_of_the_bus_that_is_no_uri_is_made_one(stage: Stage) -> None:
 def test_an_event_that_cannot_be_taken_is_kept_with_its_reason(
     stage: Stage, detail: Any, lane: str, reason: str, said: str
 ) -> None:
-    bus.take_event(on_the_bus(detail))
+    bus.take_event(aws.stage(), on_the_bus(detail))
     [(body, attributes)] = letters(stage, lane)
     assert attributes["reason"] == reason
     assert said in attributes["detail"]
@@ -119,8 +119,8 @@ def test_an_event_that_cannot_be_taken_is_kept_with_its_reason(
 
 
 def test_another_event_under_an_id_that_is_taken_is_kept_with_its_reason(stage: Stage) -> None:
-    bus.take_event(on_the_bus(shipped(id="a-1")))
-    bus.take_event(on_the_bus(shipped(id="a-1", recipient="other"), event_id="second"))
+    bus.take_event(aws.stage(), on_the_bus(shipped(id="a-1")))
+    bus.take_event(aws.stage(), on_the_bus(shipped(id="a-1", recipient="other"), event_id="second"))
     [(_, attributes)] = letters(stage, "orders")
     assert attributes["reason"] == "conflict"
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_queued_now_is_kept_and_not_forgotten(
 ) -> None:
     monkeypatch.setattr(bus, "_PAUSES", (0.0,))
     stage.sqs.delete_queue(QueueUrl=stage.queue_url(names.queue("local", "orders")))
-    bus.take_event(on_the_bus(shipped()))
+    bus.take_event(aws.stage(), on_the_bus(shipped()))
     [(_, attributes)] = letters(stage, "orders")
     assert attributes["reason"] == "unavailable"
 
@@ -138,8 +138,8 @@ def test_what_cannot_be_queued_now_is_kept_and_not_forgotten(
 def test_an_alarm_becomes_a_readable_notification(stage: Stage) -> None:
     from chalicelib.lanes.dispatch import dispatch
 
-    bus.take_alarm(alarm())
-    dispatch(stage.receive("alerts"), "alerts", lambda: 30_000)
+    bus.take_alarm(aws.stage(), alarm())
+    dispatch(aws.stage(), stage.receive("alerts"), "alerts", lambda: 30_000)
     [delivery] = stage.delivered("alerts")
     assert delivery["Subject"] == "[ALARMA] heraldo-prod-orders-dead-letters"
     assert "Ha saltado la alarma" in delivery["Message"]
@@ -159,6 +159,6 @@ def test_an_alarm_becomes_a_readable_notification(stage: Stage) -> None:
 def test_whatever_cloudwatch_leaves_out_the_alarm_is_told(
     stage: Stage, changes: dict[str, Any]
 ) -> None:
-    bus.take_alarm(alarm(**changes))
+    bus.take_alarm(aws.stage(), alarm(**changes))
     assert letters(stage, "alerts") == []
     assert len(queued(stage, "alerts")) == 1

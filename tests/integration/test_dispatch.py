@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib import aws
 from chalicelib.lanes.dispatch import Redeliver, dispatch
 from chalicelib.words.render import Templates
 from tests.factories import sample, shipped
@@ -17,7 +18,7 @@ def run(stage: Stage, lane: str = "orders", remaining: int = 30_000) -> None:
     """One invocation as the event source mapping does it: deletes the batch unless it raises."""
     records = stage.receive(lane)
     stage.calls.clear()
-    dispatch(records, lane, lambda: remaining)
+    dispatch(aws.stage(), records, lane, lambda: remaining)
     for record in records:
         stage.sqs.delete_message(
             QueueUrl=stage.queue_url(f"heraldo-local-{lane}.fifo"),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chalicelib import aws
 from chalicelib.door import keys
 from chalicelib.door.http import Problem, Request
 from cli.commands.keys import command
@@ -33,7 +34,7 @@ def create(name: str = "shop", *options: str) -> str:
 
 
 def bearer(key: str) -> Request:
-    return Request({"authorization": f"Bearer {key}"}, b"")
+    return Request({"authorization": f"Bearer {key}"}, b"", aws.stage())
 
 
 def items(stage: Stage) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib import aws
 from chalicelib.lanes.dispatch import Batch, Redeliver
+from chalicelib.names import Place
 from chalicelib.rules.reading import load
 from chalicelib.rules.routing import Routing
 from tests.factories import sample
@@ -43,7 +44,9 @@ def run(stage: Stage, routing: Routing, lane: str = "promotions") -> None:
     records = stage.receive(lane)
     assert records
     stage.calls.clear()
-    batch = Batch(records, lane, lambda: 30_000)
+    batch = Batch(
+        aws.stage().at(Place.of_arn(records[0]["eventSourceARN"])), records, lane, lambda: 30_000
+    )
     batch.routing = routing
     batch.run()
     for record in records:
@@ -108,7 +111,7 @@ def test_a_customer_is_told_in_one_locale_and_the_company_in_its_own(
 @pytest.fixture
 def sns_refuses_english_once(stage: Stage) -> Iterator[None]:
     """SNS takes the Spanish entry of the next call, and answers that the English one was too much."""
-    events = aws.sns().meta.events
+    events = aws.stage().sns.meta.events
     held: list[dict[str, Any]] = []
     done: list[bool] = []
 
@@ -140,7 +143,12 @@ def test_a_redelivery_publishes_only_the_locale_that_is_missing(
 ) -> None:
     stage.send(offer(), lane="promotions", dedup="1")
     records = stage.receive("promotions")
-    batch = Batch(records, "promotions", lambda: 30_000)
+    batch = Batch(
+        aws.stage().at(Place.of_arn(records[0]["eventSourceARN"])),
+        records,
+        "promotions",
+        lambda: 30_000,
+    )
     batch.routing = routing
     with pytest.raises(Redeliver, match="1 of 1"):
         batch.run()

@@ -18,7 +18,9 @@ FLOORS = (
     "channels",
     "words rules store",
     "events",
-    "errors names aws log spelling",
+    "aws",
+    "stage",
+    "errors names log spelling",
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 FILES = sorted((ROOT / "chalicelib").rglob("*.py"))

@@ -18,7 +18,8 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.lanes import dispatch, queues
 from chalicelib.rules.reading import load
-from chalicelib.store import ledger
+from chalicelib.stage import Stage
+from chalicelib.store import ledger, table
 from chalicelib.words.render import Templates
 from tests.factories import ACCOUNT, REGION
 from tests.unit.aws_model import (
@@ -107,8 +108,9 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Cloud],
 
     def connect(cloud: Cloud) -> None:
         current[:] = [cloud]
-        aws._client.cache_clear()  # botocore's retries have a quota that outlives an example
+        aws.client.cache_clear()  # botocore's retries have a quota that outlives an example
         patch.setattr(ledger, "time", cloud.clock)
+        patch.setattr(table, "time", cloud.clock)
         patch.setattr(botocore.endpoint, "time", cloud.clock)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -121,14 +123,14 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Cloud],
             patch.setenv(name, value)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         patch.setattr(dispatch, "templates", lambda: known)
-        patch.setattr(dispatch, "routing", lambda: rules)
+        patch.setattr(dispatch, "routing", lambda stage: rules)
         aws._session.cache_clear()
         aws._session().register(
             "before-send",
             lambda request, event_name, **_: current[0].answer(request, event_name),
         )
         yield connect
-    aws._client.cache_clear()
+    aws.client.cache_clear()
     aws._session.cache_clear()
 
 
@@ -161,7 +163,7 @@ class Story:
             raised = True
             remaining = self.cloud.start()
             try:
-                dispatch.dispatch(records, LANE, remaining)
+                dispatch.dispatch(Stage("local", aws.client), records, LANE, remaining)
                 raised = False
             except (dispatch.Redeliver, TransientError, Killed):
                 pass

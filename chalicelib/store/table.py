@@ -1,0 +1,75 @@
+"""Reads of the stage's tables: many keys of several tables in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import aws
+from chalicelib.errors import TransientError
+from chalicelib.stage import Stage
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+READ_ITEMS: Final = 100
+# The tables by their short names.
+LEDGER: Final = "ledger"
+
+Item = Mapping[str, Any]
+
+
+def read(stage: Stage, keys: Mapping[str, Sequence[Item]], seconds: float) -> dict[str, list[Item]]:
+    """The items of these keys, by table; a key without an item is not there.
+
+    `keys` has for each table, by its short name, DynamoDB keys that differ. Read consistently, a
+    hundred to a call whatever table they are of; what DynamoDB leaves over is asked for again.
+
+    Raises
+    ------
+    TransientError : not all could be read within `seconds`.
+    """
+    give_up = time.monotonic() + seconds
+    pending = [(name, key) for name, of in keys.items() for key in of]
+    found: dict[str, list[Item]] = {name: [] for name in keys}
+    short = {stage.table(name): name for name in keys}
+    pause, slowest = 0.05, 0.0
+    while pending:
+        begun = time.monotonic()
+        chunk, rest = pending[:READ_ITEMS], pending[READ_ITEMS:]
+        try:
+            answer = _ask(stage, chunk)
+        except (BotoCoreError, ClientError) as error:
+            raise _unread(keys, aws.code_of(error)) from None
+        if "Responses" not in answer:  # not DynamoDB's answer, or not all of it
+            raise _unread(keys, "BadAnswer")
+        for table, items in answer["Responses"].items():
+            found[short[table]] += items
+        left = [
+            (short[table], key)
+            for table, of in (answer.get("UnprocessedKeys") or {}).items()
+            for key in of["Keys"]
+        ]
+        pending = left + rest
+        now = time.monotonic()
+        slowest = max(slowest, now - begun)
+        # The client's own pauses are random, so a call may take longer than those before it.
+        if pending and now + (pause if left else 0) + 1.5 * slowest > give_up:
+            raise _unread(keys, "throttled")
+        if left:
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+    return found
+
+
+def _ask(stage: Stage, chunk: Sequence[tuple[str, Item]]) -> Any:
+    wanted: dict[str, Any] = {}
+    for name, key in chunk:
+        request = wanted.setdefault(stage.table(name), {"Keys": [], "ConsistentRead": True})
+        request["Keys"].append(key)
+    return stage.dynamodb.batch_get_item(RequestItems=wanted)
+
+
+def _unread(names: Iterable[str], why: str) -> TransientError:
+    return TransientError(f"the {' and the '.join(names)} cannot be read ({why})")

@@ -12,11 +12,14 @@ from urllib.parse import unquote
 from chalicelib.door import http
 from chalicelib.door.http import Problem, Request
 from chalicelib.errors import FieldError
+from chalicelib.events import event
 
 IDEMPOTENCY_KEY: Final = "^[!-~]{1,256}$"
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
 PLAIN: Final = "application/json"
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\Z')
+_ESCAPE: Final = re.compile(r"\\(.)")
 _KEY: Final = re.compile(IDEMPOTENCY_KEY.removesuffix("$") + r"\Z")
 
 
@@ -69,8 +72,8 @@ def _is_binary(request: Request) -> bool:
 
 
 def _binary(request: Request, media: str) -> dict[str, Any]:
-    """Attributes from `ce-` headers (percent-encoded UTF-8), data from the body."""
-    if media != PLAIN and not media.endswith("+json"):
+    """Attributes from `ce-` headers, the data and its type from the body."""
+    if not event.is_json(media):
         raise Problem(415, "content-type", f"Send the event's data as {PLAIN}.")
     if "ce-specversion" not in request.headers:
         problem = FieldError("specversion", 'send the header ce-specversion: "1.0"')
@@ -79,15 +82,29 @@ def _binary(request: Request, media: str) -> dict[str, Any]:
     for name, value in request.headers.items():
         if name.startswith("ce-"):
             try:
-                raw[name[3:]] = unquote(value, errors="strict")
+                raw[name[3:]] = _unescaped(value)
             except UnicodeDecodeError:
                 problem = FieldError(name, "is not percent-encoded UTF-8")
                 raise Problem(400, "header", "A header cannot be read.", [problem]) from None
     if "data" in raw:
         problem = FieldError("data", "belongs in the body, not in a header")
         raise Problem(422, "invalid-event", "The event cannot be accepted.", [problem])
+    if "content-type" in request.headers:
+        raw["datacontenttype"] = request.headers["content-type"]
     raw["data"] = http.read_json(request.body, most_bytes=http.EVENT_BYTES)
     return raw
+
+
+def _unescaped(value: str) -> str:
+    """A header's value as section 3.1.3.2 reads it: out of its quotes, then percent-decoded once.
+
+    Raises
+    ------
+    UnicodeDecodeError : what was percent-encoded is not UTF-8.
+    """
+    quoted = _QUOTED.match(value)
+    text = _ESCAPE.sub(r"\1", quoted[1]) if quoted else value
+    return unquote(text, errors="strict")
 
 
 def _with_idempotency_key(raw: dict[str, Any], key: str | None) -> dict[str, Any]:

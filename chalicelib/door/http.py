@@ -161,11 +161,18 @@ def read_json(body: bytes, *, most_bytes: int) -> Any:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise Problem(400, "not-json", "The body is not UTF-8.") from None
+        raise Problem(400, "not-json", _NOT_UTF8) from None
     try:
         return bounds.decode(text)
     except RecursionError:
         raise Problem(400, "not-json", "The body is nested too deep.") from None
     except ValueError as error:
-        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        if "\ufffd" in text:  # what API Gateway makes of bytes that are not UTF-8
+            raise Problem(400, "not-json", _NOT_UTF8) from None
+        where = ""
+        if isinstance(error, json.JSONDecodeError):
+            where = f": see line {error.lineno}, column {error.colno}"
         raise Problem(400, "not-json", f"The body is not JSON{where}.") from None
+
+
+_NOT_UTF8: Final = "The body must be UTF-8, and is not."

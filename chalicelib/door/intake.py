@@ -120,11 +120,9 @@ class _Claim:
         self.lane = checked.lane
         named = bool(checked.event.id)
         self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
-        # What a test key sent publishes nothing, so it must never stand for what a live key sends.
-        self.content = checked.event.content_hash() + ("-test" if checked.test else "")
-        # Without an id, equal content within FIFO's five minutes is one event: this key finds it.
-        self.pointer = None if named else (f"content:{self.content}", self.event.source)
-        self.fields = f"{self.content} {fingerprint.of(checked.event, checked.test)}"
+        self.fields = fingerprint.of(checked.event)
+        # Without an id, equal content within FIFO's five minutes is one event: this finds it.
+        self.content = "" if named else self._content()
         self.duplicate = False
         self.earlier: _Claim | None = None  # the same event, further up in the request
         self.error: Conflict | TransientError | None = None
@@ -132,7 +130,13 @@ class _Claim:
 
     @property
     def key(self) -> ledger.Key:
-        return (self.event.id, self.event.source)
+        """What must be unique: the event's own key, or that of its content."""
+        source = self.event.source
+        return ledger.content_key(self.content, source) if self.content else (self.event.id, source)
+
+    def _content(self) -> str:
+        # What a test key sent publishes nothing, so it must never stand for what a live key sends.
+        return fingerprint.content(self.fields) + ("-test" if self.checked.test else "")
 
     def record(self) -> Record:
         record = Record(
@@ -148,8 +152,10 @@ class _Claim:
 
     def taken_before(self, record: Record) -> None:
         """The id is known: a duplicate, unless its content was another."""
-        content = record.fields.split(" ", 1)[0]
-        if content and content != self.content:
+        if record.test != self.checked.test:
+            self.error = Conflict(("test_key",))
+            return
+        if fingerprint.differ(record.fields, self.fields):
             self.error = Conflict(fingerprint.differing(record.fields, self.fields))
             return
         self.event = self.event.with_id(record.id)
@@ -170,13 +176,12 @@ def _claim(stage: Stage, claims: Sequence[_Claim]) -> None:
     first: dict[ledger.Key, _Claim] = {}
     again: list[_Claim] = []
     for claim in claims:
-        key = claim.pointer or claim.key
-        if key in first:
+        if claim.key in first:
             again.append(claim)
         else:
-            first[key] = claim
+            first[claim.key] = claim
     firsts = list(first.values())
-    wanted = [ledger.Claim(c.record(), c.content if c.pointer else "") for c in firsts]
+    wanted = [ledger.Claim(c.record(), c.content) for c in firsts]
     for claim, known in zip(firsts, ledger.claim(stage, wanted), strict=True):
         if known is None:
             claim.to_queue = True
@@ -185,8 +190,8 @@ def _claim(stage: Stage, claims: Sequence[_Claim]) -> None:
         else:
             claim.taken_before(known)
     for claim in again:  # twice in one request
-        earlier = first[claim.pointer or claim.key]
-        if earlier.error is None and earlier.content != claim.content:
+        earlier = first[claim.key]
+        if earlier.error is None and fingerprint.differ(earlier.fields, claim.fields):
             claim.error = Conflict(fingerprint.differing(earlier.fields, claim.fields))
         else:
             claim.event, claim.duplicate, claim.earlier = earlier.event, True, earlier

@@ -63,7 +63,12 @@ def _integer(digits: str) -> Any:
 _decoder: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_constant=lambda _: _NO_NUMBER
 )
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# U+FFFD is what a decoder, API Gateway's for one, puts where bytes were not UTF-8.
+_NO_TEXT: Final = re.compile("[\ud800-\udfff\ufffd]")
+_WHY_NO_TEXT: Final = {
+    True: "U+FFFD, which stands for bytes that were not UTF-8: send the body as UTF-8",
+    False: "half a surrogate pair, which is no character",
+}
 
 
 def problems(value: Any) -> list[FieldError]:
@@ -100,14 +105,17 @@ def problems(value: Any) -> list[FieldError]:
 def _of_text(text: str) -> str | None:
     if len(text) > STRING_CHARACTERS:
         return f"has more than {STRING_CHARACTERS:,} characters"
-    if not text.isascii() and _SURROGATE.search(text):
-        return "has half a surrogate pair, which is no character"
-    return None
+    why = _why_no_text(text)
+    return f"has {why}" if why else None
 
 
 def _of_name(name: str) -> str | None:
     if len(name) > FIELD_CHARACTERS:
         return f"has a field name of more than {FIELD_CHARACTERS} characters"
-    if not name.isascii() and _SURROGATE.search(name):
-        return "has a field name with half a surrogate pair, which is no character"
-    return None
+    why = _why_no_text(name)
+    return f"has a field name with {why}" if why else None
+
+
+def _why_no_text(text: str) -> str | None:
+    found = None if text.isascii() else _NO_TEXT.search(text)
+    return _WHY_NO_TEXT[found[0] == "\ufffd"] if found else None

@@ -5,7 +5,6 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ MAX_ATTRIBUTE: Final = 1024
 
 _STRINGS: Final = ("recipient", "locale", "partitionkey", "traceparent")
 _TIMES: Final = ("time", "expirytime", "deliverat")
+_OPTIONAL: Final = ("subject", "time", "expirytime", *_STRINGS, "datacontenttype", "dataschema")
 _KNOWN: Final = frozenset(
     ("specversion", "id", "source", "type", "subject", "data", "datacontenttype", "dataschema")
 ) | {*_STRINGS, *_TIMES}
@@ -31,7 +31,9 @@ _KNOWN: Final = frozenset(
 LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
 EXTENSION_NAME: Final = "^[a-z0-9]{1,64}$"
 LOCALE: Final = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
-JSON_TYPE: Final = r"^application/([A-Za-z0-9._-]+\+)?json( *;[ -~]*)?$"
+# CloudEvents' JSON format, section 3.1: the subtype is json, or ends in it. Its case does not count.
+_MEDIA: Final = "[A-Za-z0-9!#$&^_.-]+"
+JSON_TYPE: Final = rf"^{_MEDIA}/({_MEDIA}\+)?[Jj][Ss][Oo][Nn]([ \t]*;[\t -~]*)?$"
 # What may stand in a URI; letters beyond ASCII are let through.
 _URI_CHARACTERS: Final = r"(?:[^\u0000-\u0020\u007f-\u00a0<>\"{}|\\^`%]|%[0-9A-Fa-f][0-9A-Fa-f])"
 URI_REFERENCE: Final = f"^{_URI_CHARACTERS}+$"
@@ -72,6 +74,8 @@ class Event:
     partitionkey: str | None = None
     expirytime: str | None = None
     traceparent: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -87,7 +91,7 @@ class Event:
             "type": self.type,
             "data": self.data,
         }
-        for name in ("subject", "time", "expirytime", *_STRINGS):
+        for name in _OPTIONAL:
             value = getattr(self, name)
             if value is not None:
                 found[name] = value
@@ -103,13 +107,6 @@ class Event:
         if "\ufffe" in text or "\uffff" in text:  # the two characters that SQS refuses
             text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
         return text
-
-    def content_hash(self) -> str:
-        """Hex SHA-256 of everything but the `id`: equal for events that say the same."""
-        content = self.attributes()
-        del content["id"]
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def with_id(self, event_id: str) -> Event:
         return replace(self, id=event_id)
@@ -167,10 +164,9 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
     if raw.get("specversion", "1.0") != "1.0":
         errors.append(FieldError("specversion", 'must be "1.0"'))
     content_type = raw.get("datacontenttype")
-    if content_type is not None and not (
-        isinstance(content_type, str) and _JSON_TYPE.match(content_type)
-    ):
+    if content_type is not None and not is_json(content_type):
         errors.append(FieldError("datacontenttype", "must be application/json"))
+        content_type = None
     event_id = _string(raw, "id", MAX_ID, errors) or default_id
     source = _string(raw, "source", MAX_SOURCE, errors)
     if source is not None and not _URI_REFERENCE.match(source):
@@ -206,6 +202,8 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
         type=event_type,
         data=data,
         subject=subject,
+        datacontenttype=content_type,
+        dataschema=dataschema,
         extensions=extensions,
         **named,
         **times,
@@ -215,6 +213,15 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
 def shown(name: object, otherwise: str) -> str:
     """A field's name as a refusal or a log may have it; what is no name could be anything."""
     return str(name) if _SHOWN.match(str(name)) else otherwise
+
+
+def is_json(media: object) -> bool:
+    """Whether this is a media type of JSON, such as `application/json; charset=utf-8`."""
+    return (
+        isinstance(media, str)
+        and len(media) <= MAX_ATTRIBUTE
+        and _JSON_TYPE.match(media) is not None
+    )
 
 
 def is_id(value: object) -> bool:

@@ -197,6 +197,11 @@ def write(stage: Stage, records: Sequence[Record], seconds: float) -> list[Recor
     return [record for record in records if record.key in unwritten]
 
 
+def content_key(content: str, source: str) -> Key:
+    """Where the ledger keeps which event had this content. No event is there: ids have one line."""
+    return (f"content\n{content}", source)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A record to be written if there is none yet.
@@ -218,9 +223,10 @@ class Claim:
         }
         if not self.content:
             return [put]
+        pointer_id, source = content_key(self.content, self.record.source)
         pointer = {
-            "id": {"S": f"content:{self.content}"},
-            "source": {"S": self.record.source},
+            "id": {"S": pointer_id},
+            "source": {"S": source},
             "event_id": {"S": self.record.id},
             "claimed": {"N": str(now)},
             "expires": {"N": str(now + SAME_CONTENT_SECONDS)},
@@ -324,10 +330,12 @@ def _claim_together(
             open_positions = []
     for position in open_positions:
         results[position] = TransientError(f"the ledger cannot be written ({trouble})")
-    return results | _pointed(stage, pointed)
+    return results | _pointed(stage, claims, pointed)
 
 
-def _pointed(stage: Stage, pointed: Mapping[int, Key]) -> dict[int, Record | TransientError | None]:
+def _pointed(
+    stage: Stage, claims: Sequence[Claim], pointed: Mapping[int, Key]
+) -> dict[int, Record | TransientError | None]:
     """The records of events that came without an id and were here a moment ago."""
     if not pointed:
         return {}
@@ -335,7 +343,10 @@ def _pointed(stage: Stage, pointed: Mapping[int, Key]) -> dict[int, Record | Tra
         known = read(stage, pointed.values(), READ_SECONDS)
     except TransientError as error:
         return dict.fromkeys(pointed, error)
-    return {p: known.get(key) or Record(*key, status=PUBLISHED) for p, key in pointed.items()}
+    return {
+        p: known.get(key) or Record(*key, status=PUBLISHED, test=claims[p].record.test)
+        for p, key in pointed.items()
+    }
 
 
 def find(stage: Stage, event_id: str) -> list[Record]:

@@ -13,8 +13,9 @@ from chalice.test import Client, HTTPResponse
 from chalicelib import aws
 from chalicelib.door import intake, keys
 from chalicelib.door.intake import Accepted
+from chalicelib.events.event import is_id
 from chalicelib.rules.reading import routing
-from chalicelib.store import ledger
+from chalicelib.store import fingerprint, ledger
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 
@@ -152,6 +153,66 @@ def test_a_binary_event_has_its_attributes_in_headers(door: Client, stage: Stage
     assert answer.status_code == 202
     [event] = queued(stage)
     assert (event["id"], event["subject"], event["campaign"]) == ("b-1", "pedido ñ", "verano")
+
+
+@pytest.mark.parametrize(
+    ("header", "subject"),
+    [
+        ("pedido%20%C3%B1", "pedido ñ"),
+        ('"pedido 7"', "pedido 7"),
+        (r'"a \\"b\\" c\\\\d"'.replace("\\\\", "\\"), 'a "b" c\\d'),
+        ('"50%25"', "50%"),
+        ('a "b" c', 'a "b" c'),
+        ('"a" "b"', '"a" "b"'),
+        ('"', '"'),
+        ("100%2525", "100%25"),
+    ],
+)
+def test_a_header_of_a_binary_event_is_read_as_cloudevents_says(
+    door: Client, stage: Stage, header: str, subject: str
+) -> None:
+    answer = post(
+        door,
+        sample("order.shipped")["data"],
+        ce_specversion="1.0",
+        ce_type="order.shipped",
+        ce_id="b-1",
+        ce_subject=header,
+    )
+    assert answer.status_code == 202
+    [event] = queued(stage)
+    assert event["subject"] == subject
+
+
+def test_the_type_of_a_binary_events_body_is_its_datacontenttype(
+    door: Client, stage: Stage
+) -> None:
+    event = {**shipped(1), "datacontenttype": "application/json"}
+    answer = post(
+        door,
+        event["data"],
+        Content_Type="application/json; charset=utf-8",
+        ce_specversion="1.0",
+        ce_type="order.shipped",
+        ce_id="e-1",
+        ce_source="/shop",
+        ce_recipient="cus-1",
+    )
+    assert answer.status_code == 202
+    assert post(door, event).json_body["status"] == "duplicate"
+    assert queued(stage)[0]["datacontenttype"] == "application/json; charset=utf-8"
+
+
+def test_an_id_never_meets_what_the_ledger_keeps_for_itself(door: Client, stage: Stage) -> None:
+    unnamed = {k: v for k, v in shipped(1).items() if k != "id"}
+    assert post(door, unnamed).status_code == 202
+    items = stage.dynamodb.scan(TableName="heraldo-local-ledger")["Items"]
+    [own] = [item["id"]["S"] for item in items if "status" not in item]
+    assert not is_id(own)
+    content = fingerprint.content(next(i["fields"]["S"] for i in items if "status" in i))
+    for event_id in (content, f"content:{content}"):
+        assert post(door, {**unnamed, "id": event_id}).status_code == 202
+    assert len(queued(stage)) == 3
 
 
 def test_a_dry_run_answers_with_the_plan_and_sends_nothing(door: Client, stage: Stage) -> None:

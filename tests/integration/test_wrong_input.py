@@ -101,6 +101,20 @@ EVENTS: dict[str, tuple[Any, int, str, list[str]]] = {
     "a byte order mark": ("\ufeff{}", 400, "not-json", []),
     "not UTF-8": (b'{"type": "\xff"}', 400, "not-json", []),
     "UTF-16": ('{"type": "a"}'.encode("utf-16"), 400, "not-json", []),
+    "Latin-1, as API Gateway hands it on, outside of a text": (
+        b'{"type": \xef\xbf\xbd}',
+        400,
+        "not-json",
+        [],
+    ),
+    "Latin-1, as API Gateway hands it on": (
+        data(name=f"Luc\ufffda {VALUE}"),
+        422,
+        "invalid-event",
+        ["data.name"],
+    ),
+    "Latin-1 in a field's name": (data(**{"a\ufffdo": 1}), 422, "invalid-event", ["data"]),
+    "Latin-1 in an attribute": (event(recipient="Luc\ufffda"), 422, "invalid-event", ["recipient"]),
     "a hundred thousand brackets": ("[" * 100_000, 400, "not-json", []),
     "a list": ("[]", 400, "not-an-event", []),
     "a text": (json.dumps(VALUE), 400, "not-an-event", []),
@@ -172,6 +186,12 @@ EVENTS: dict[str, tuple[Any, int, str, list[str]]] = {
     "a source with half an escape": (event(source="/shop%2"), 422, "invalid-event", ["source"]),
     "a long source": (event(source="/" * 257), 422, "invalid-event", ["source"]),
     "a dataschema that is no URI": (event(dataschema="x"), 422, "invalid-event", ["dataschema"]),
+    "a datacontenttype with a line break": (
+        event(datacontenttype="application/json\n"),
+        422,
+        "invalid-event",
+        ["datacontenttype"],
+    ),
     "another datacontenttype": (
         event(datacontenttype="text/xml"),
         422,
@@ -282,6 +302,24 @@ def test_an_event_that_is_wrong_is_refused_with_what_is_wrong(door: Client, name
     body, status, slug, fields = EVENTS[name]
     answer = send(door, body)
     refusal(answer, status, slug, fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{\n  "type": "order.shipped",\n  "data": {,}\n}', "line 3, column 12"),
+        (b'{"type": "Luc\xeda"}', "UTF-8"),
+        (b'{"type": \xef\xbf\xbd}', "UTF-8"),
+        ("[" * 100_000, "too deep"),
+    ],
+)
+def test_what_is_no_json_says_where_or_why(door: Client, body: Any, said: str) -> None:
+    assert said in send(door, body).json_body["detail"]
+
+
+def test_what_was_no_utf_8_says_so(door: Client) -> None:
+    [error] = send(door, data(name="Luc\ufffda")).json_body["errors"]
+    assert "send the body as UTF-8" in error["problem"]
 
 
 def send(

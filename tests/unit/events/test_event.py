@@ -95,16 +95,45 @@ def test_unknown_extensions_are_kept() -> None:
     assert event.attributes()["campaign"] == "verano"
 
 
-def test_the_content_hash_ignores_the_id_and_the_order_of_fields() -> None:
-    one = parse({"type": "t", "data": {"a": 1, "b": 2}, "id": "1"})
-    two = parse({"data": {"b": 2, "a": 1}, "type": "t", "id": "2"})
-    other = parse({"type": "t", "data": {"a": 1, "b": 3}})
-    assert one.content_hash() == two.content_hash() != other.content_hash()
+def test_the_type_of_the_data_and_its_schema_stay_with_the_event() -> None:
+    event = parse(
+        GOOD
+        | {
+            "datacontenttype": "Application/JSON; charset=utf-8",
+            "dataschema": "https://a.example/1",
+        }
+    )
+    assert event.attributes()["datacontenttype"] == "Application/JSON; charset=utf-8"
+    assert event.attributes()["dataschema"] == "https://a.example/1"
+
+
+@pytest.mark.parametrize(
+    ("media", "is_json"),
+    [
+        ("application/json", True),
+        ("APPLICATION/JSON", True),
+        ("application/vnd.shop.v1+JSON;charset=utf-8", True),
+        ("text/json ; charset=utf-8", True),
+        ("application/xml", False),
+        ("application/jsonp", False),
+        ("json", False),
+        ("", False),
+        (7, False),
+        ("application/json\n", False),
+        ("application/json; x=" + "a" * 1024, False),
+    ],
+)
+def test_the_case_of_a_media_type_does_not_count(media: object, is_json: bool) -> None:
+    from chalicelib.events import event
+
+    assert event.is_json(media) is is_json
 
 
 def test_an_event_survives_its_way_through_the_queue() -> None:
     event = parse(
-        GOOD | {"id": "1", "source": "/s", "subject": "¿ñ?", "time": "2026-11-22T10:00:00Z", "x": 1}
+        GOOD
+        | {"id": "1", "source": "/s", "subject": "¿ñ?", "time": "2026-11-22T10:00:00Z", "x": 1}
+        | {"datacontenttype": "application/json", "dataschema": "https://a.example/1"}
     )
     import json
 

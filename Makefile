@@ -28,6 +28,7 @@ check: ## Formatting, lint and types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
+	@$(PYTHON) -m cli.deploy.generated --check
 
 .PHONY: deploy
 deploy: ## Deploy everything to AWS as one stack (STAGE=dev)
@@ -44,10 +45,10 @@ package: ## Build the template and the zip without deploying them (STAGE=dev)
 	@cli/setup.sh tools
 	@$(PYTHON) -m cli.deploy.package --stage $(STAGE)
 
-.PHONY: policies
-policies: ## Write the IAM policy files from cli/deploy/policies.py
+.PHONY: generate
+generate: ## Write what plain `chalice deploy` reads and follows from what is declared
 	@cli/setup.sh tools
-	@$(PYTHON) -m cli.deploy.policies
+	@$(PYTHON) -m cli.deploy.generated
 
 .PHONY: golden
 golden: ## Accept what the samples say now: rewrite tests/golden

@@ -9,6 +9,7 @@ from chalicelib import aws, log, names
 from chalicelib.door import api, bus, http
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch
+from chalicelib.rules import reading
 
 app = Chalice("heraldo", configure_logs=False)
 app.api.binary_types = []
@@ -67,24 +68,18 @@ for path, methods in taken.items():
     app.route(path, methods=sorted(http.METHODS.difference(methods)), **OPEN)(other_method)
 
 
-@app.on_sqs_message(queue=names.queue(STAGE, "orders"), batch_size=10)
-def orders(event: SQSEvent) -> None:
-    drain(event, "orders")
+def drain(event: SQSEvent, lane: str) -> None:
+    context: Any = event.context
+    records = event.to_dict()["Records"]
+    dispatch.dispatch(aws.stage(), records, lane, context.get_remaining_time_in_millis)
 
 
-@app.on_sqs_message(queue=names.queue(STAGE, "promotions"), batch_size=10)
-def promotions(event: SQSEvent) -> None:
-    drain(event, "promotions")
+def lane_handler(lane: str) -> Callable[[SQSEvent], None]:
+    def handler(event: SQSEvent) -> None:
+        drain(event, lane)
 
-
-@app.on_sqs_message(queue=names.queue(STAGE, "reminders"), batch_size=10)
-def reminders(event: SQSEvent) -> None:
-    drain(event, "reminders")
-
-
-@app.on_sqs_message(queue=names.queue(STAGE, "alerts"), batch_size=10)
-def alerts(event: SQSEvent) -> None:
-    drain(event, "alerts")
+    handler.__name__ = lane  # which Chalice makes the function's name and its handler of
+    return handler
 
 
 @app.on_cw_event({"detail-type": [bus.DETAIL_TYPE]})
@@ -95,12 +90,6 @@ def events(event: CloudWatchEvent) -> None:
 @app.on_cw_event({"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]})
 def alarms(event: CloudWatchEvent) -> None:
     bus.take_alarm(aws.stage(), event.to_dict())
-
-
-def drain(event: SQSEvent, lane: str) -> None:
-    context: Any = event.context
-    records = event.to_dict()["Records"]
-    dispatch.dispatch(aws.stage(), records, lane, context.get_remaining_time_in_millis)
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:
@@ -150,3 +139,13 @@ def one_shape(event: Any, get_response: Callable[[Any], Response]) -> Response:
         detail = "See GET /openapi.json."
         return respond(Problem(response.status_code, slug, detail, headers=allowed).answer())
     return response
+
+
+# At the end, when every name is known that a lane must not have.
+for lane in reading.routing(STAGE).lanes.values():
+    if lane.name in globals():
+        clash = f"lane {lane.name} has a name that app.py uses for itself: call it otherwise"
+        raise reading.RoutingError([reading.Problem(lane.line, "", clash)])
+    globals()[lane.name] = app.on_sqs_message(names.queue(STAGE, lane.name), batch_size=10)(
+        lane_handler(lane.name)
+    )

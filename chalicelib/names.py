@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Final
-
-LANES: Final = ("orders", "promotions", "reminders", "alerts")
 
 
 def stage() -> str:

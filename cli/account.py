@@ -21,7 +21,7 @@ from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import templates
 from cli import target as targets
-from cli.paths import ROOT
+from cli.paths import ROOT, ROUTING
 from cli.target import Target
 
 _MISSING = frozenset(
@@ -45,7 +45,7 @@ def account(stage: str | None) -> Target:
 def rules(stage: str) -> Routing:
     """The `routing.toml` of this checkout, for a stage."""
     try:
-        return reading.load(reading.text_of(ROOT / "chalicelib" / "routing.toml"), stage)
+        return reading.read(ROOT / ROUTING, stage)
     except RoutingError as error:
         raise click.ClickException(str(error)) from None
 

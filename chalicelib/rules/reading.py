@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import json
+import keyword
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,17 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from chalicelib import names
 from chalicelib.errors import HeraldoError
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Pattern, PatternError, compile_pattern
-from chalicelib.rules.routing import Routing, Rule, Topic
+from chalicelib.rules.routing import Lane, Routing, Rule, Topic
 from chalicelib.spelling import did_you_mean
 
+# A lane's name is a function in app.py, the beginning of its resources' names in CloudFormation, and a
+# part of its function's name, which may have 64 characters with a stage's 16 in it:
+# https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+LANE_CHARACTERS: Final = 39
+_LANE_NAME: Final = re.compile(rf"[a-z][a-z0-9]{{0,{LANE_CHARACTERS - 1}}}\Z")
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _TOP: Final = frozenset(("lanes", "topics", "types", "rule"))
 _RULE: Final = frozenset(("name", "pattern", "to", "stop", "suppress", "stages", "owner", "note"))
+_LANE: Final = frozenset(("types", "commercial"))
 _TOPIC: Final = frozenset(("personal", "locales"))
 _TYPE: Final = frozenset(("on_unknown",))
 ON_UNKNOWN: Final = ("resend", "skip")
@@ -133,26 +140,41 @@ def _unknown_keys(
             problems.append(Problem(line_of(key), rule, problem))
 
 
-def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, tuple[str, ...]]:
-    lanes: dict[str, tuple[str, ...]] = {}
+def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Lane]:
+    lanes: dict[str, Lane] = {}
     seen: dict[str, str] = {}
-    for lane, types in raw.items():
+    for lane, given in raw.items():
         line = lines.of("lanes", lane)
-        if lane not in names.LANES:
-            known = did_you_mean(lane, names.LANES) or f"; the lanes are {', '.join(names.LANES)}"
-            problems.append(Problem(line, "", f"unknown lane {lane!r}{known}"))
+
+        def wrong(problem: str, *keys: str, name: str = lane) -> None:
+            problems.append(Problem(lines.of("lanes", name, *keys), "", f"lane {name}{problem}"))
+
+        def line_of(key: str, name: str = lane) -> int:
+            return lines.of("lanes", name, key)
+
+        if not _LANE_NAME.match(lane):
+            wrong(f": use lower-case letters and digits, {LANE_CHARACTERS} at the most")
+        elif keyword.iskeyword(lane) or hasattr(builtins, lane):
+            wrong(" has the name of something in Python: call it otherwise")
+        settings = given if isinstance(given, dict) else {"types": given}
+        _unknown_keys(settings, _LANE, f"lane {lane}", line_of, problems)
+        commercial = settings.get("commercial", False)
+        if not isinstance(commercial, bool):
+            wrong(": commercial must be true or false", "commercial")
+        types = settings.get("types", [])
         if not _strings(types):
-            problems.append(Problem(line, "", f"lane {lane} must be a list of event types"))
+            wrong(" must be a list of event types, such as ['order.*']", "types")
             continue
+        if not types:
+            wrong(" has no types: name some, or take the lane out")
         for name in types:
             if "*" in name[:-1]:
-                problem = f"lane {lane}: {name!r} never fits: * stands at the end of a name only"
-                problems.append(Problem(line, "", problem))
+                wrong(f": {name!r} never fits: * stands at the end of a name only", "types")
             if name in seen:
-                problem = f"{name!r} is in two lanes, {seen[name]} and {lane}"
-                problems.append(Problem(line, "", problem))
+                twice = f"two lanes, {seen[name]} and {lane}" if seen[name] != lane else "it twice"
+                wrong(f": {name!r} is in {twice}", "types")
             seen[name] = lane
-        lanes[lane] = tuple(types)
+        lanes[lane] = Lane(lane, tuple(types), bool(commercial), line)
     return lanes
 
 
@@ -180,7 +202,7 @@ def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]
         if not isinstance(personal, bool):
             problem = f"topic {name}: personal must be true or false"
             problems.append(Problem(line_of("personal"), "", problem))
-        topics[name] = Topic(name, bool(personal), tuple(dict.fromkeys(locales)))
+        topics[name] = Topic(name, bool(personal), tuple(dict.fromkeys(locales)), line)
     return topics
 
 
@@ -299,10 +321,20 @@ def _strings(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
+def read(file: Path, stage: str | None) -> Routing:
+    """Read the file itself, as `load` does its text.
+
+    Raises
+    ------
+    RoutingError : also where there is no such file, or it is not UTF-8.
+    """
+    return load(text_of(file), stage)
+
+
 @functools.cache
 def routing(stage: str | None = None) -> Routing:
     """The routing of this package for a stage, loaded once for the life of the worker.
 
     Without a stage it has the rules of every stage.
     """
-    return load(text_of(Path(__file__).parents[1] / "routing.toml"), stage)
+    return read(Path(__file__).parents[1] / "routing.toml", stage)

@@ -16,12 +16,26 @@ _NEAR: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """A queue with a function of its own, and the event types that go through it.
+
+    `commercial` says that what goes through it is advertising, not something that was ordered.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    commercial: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """An SNS topic: whether it carries personal messages, and its audience's locales."""
 
     name: str
     personal: bool = False
     locales: tuple[str, ...] = ()
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,7 @@ class Verdict:
 class Routing:
     """The loaded `routing.toml`, for one stage."""
 
-    lanes: Mapping[str, tuple[str, ...]]
+    lanes: Mapping[str, Lane]
     topics: Mapping[str, Topic]
     rules: tuple[Rule, ...]
     on_unknown: Mapping[str, str] = field(default_factory=dict)
@@ -88,11 +102,11 @@ class Routing:
         PermanentError : no lane takes this type.
         """
         best, length = "", -1
-        for lane, types in self.lanes.items():
-            for name in types:
+        for lane in self.lanes.values():
+            for name in lane.types:
                 fits = event_type.startswith(name[:-1]) if name[-1] == "*" else event_type == name
                 if fits and len(name) > length:
-                    best, length = lane, len(name)
+                    best, length = lane.name, len(name)
         if not best:
             raise PermanentError("no-lane", "no lane in routing.toml takes this event type")
         return best

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import click
 
-from chalicelib import names
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.words.render import templates
@@ -22,9 +21,7 @@ from cli.terminal import age, confirm, count, table
 
 _MOST_SHOWN: Final = 20
 
-_lane_option: Final = click.option(
-    "--lane", type=click.Choice(names.LANES), help="Only this lane's."
-)
+_lane_option: Final = click.option("--lane", help="Only this lane's.")
 
 
 @click.group
@@ -305,8 +302,13 @@ def _show(letter: Letter, verdict: Verdict) -> None:
 
 
 def _look(stage: Stage, lane: str | None) -> tuple[list[Look], Judge]:
-    judge = Judge(stage, rules(stage.name), templates())
-    looks = look(stage, [lane] if lane else names.LANES)
+    declared = rules(stage.name)
+    lanes = list(declared.lanes)
+    if lane is not None and lane not in lanes:
+        near = did_you_mean(lane, lanes) or f"; the lanes are {', '.join(lanes)}"
+        raise click.BadParameter(f"there is no lane {lane}{near}", param_hint="--lane")
+    judge = Judge(stage, declared, templates())
+    looks = look(stage, [lane] if lane else lanes)
     moved_by_sqs = [letter for letter in _letters(looks) if letter.moved_by_sqs]
     if moved_by_sqs:
         judge.records(moved_by_sqs)  # tells them why, as far as the ledger knows

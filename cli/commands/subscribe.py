@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
 from botocore.exceptions import ClientError
 
-from chalicelib import names
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import templates
 from cli import target as targets
@@ -128,7 +127,8 @@ def command(
     ./heraldo subscribe users sqs arn:aws:sqs:eu-west-1:123456789012:archive --all-recipients
     """
     target = account(stage)
-    about = known_topic(topic, rules(target.stage).topics)
+    declared = rules(target.stage)
+    about = known_topic(topic, declared.topics)
     endpoint = endpoint.strip()
     if problem := PROTOCOLS[protocol](endpoint):
         raise click.BadParameter(f"{endpoint} {problem}", param_hint="ENDPOINT")
@@ -140,7 +140,7 @@ def command(
             " customer's messages. Say --recipient ID for one customer's, --broadcasts for what is"
             " for everybody, or --all-recipients if this is the shop's own archive."
         )
-    wanted = policy(event_types, locales, recipients, categories, broadcasts)
+    wanted = policy(event_types, locales, recipients, categories, broadcasts, declared.lanes)
     with aws_errors(target):
         arn = arn_of(topic, topic_arns(target), target.stage)
         there = subscriptions(target, {topic: arn})
@@ -163,6 +163,7 @@ def policy(
     recipients: Sequence[str],
     categories: Sequence[str],
     broadcasts: bool,
+    lanes: Collection[str],
 ) -> dict[str, list[Any]]:
     """The filter policy over the message attributes; empty where everything is let through.
 
@@ -175,7 +176,7 @@ def policy(
             raise click.BadParameter(problem, param_hint="--event-type")
     written = sorted({tag for name in templates().types for tag in templates().locales(name)})
     _one_of("--locale", locales, written, "messages are written in")
-    _one_of("--category", categories, names.LANES, "the lanes are")
+    _one_of("--category", categories, tuple(lanes), "the lanes are")
     if "" in recipients:
         raise click.BadParameter("must be a customer's id", param_hint="--recipient")
     types = [{"prefix": n[:-1]} if n.endswith("*") else n for n in dict.fromkeys(event_types)]

@@ -18,9 +18,8 @@ import botocore.session
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.deploy import package
+from cli.deploy import package, resources
 
-_RESOURCES: Final = "infra/resources.yaml"
 _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 Clients = Callable[[str], Any]
@@ -62,7 +61,7 @@ def deploy(built: package.Package, clients: Clients, say: Say = print) -> Stack:
 def deploy_infra(stage: str, clients: Clients, say: Say = print) -> Stack:
     """Create or update the stack that holds what a plain `chalice deploy` needs around it."""
     package.refuse_a_broken_tree()
-    body = json.dumps(package.infrastructure(stage, _RESOURCES), separators=(",", ":"))
+    body = json.dumps(resources.infrastructure(stage), separators=(",", ":"))
     return _apply(clients("cloudformation"), f"heraldo-{stage}-infra", say, TemplateBody=body)
 
 

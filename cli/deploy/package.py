@@ -27,15 +27,20 @@ from typing import Any, Final
 
 import babel
 import click
-import yaml
 from babel.core import get_global
 
+from cli.deploy import resources
 from cli.lint import check
 from cli.paths import ROOT
 
-_INFRA: Final = ("infra/resources.yaml", "infra/packaged.yaml")
 _CODE: Final = ("app.py", "chalicelib", "templates")
-_SETTINGS: Final = (*_INFRA, ".chalice/config.json", ".chalice/policies", "requirements.txt")
+_SETTINGS: Final = (
+    resources.RESOURCES,
+    resources.PACKAGED,
+    ".chalice/config.json",
+    ".chalice/policies",
+    "requirements.txt",
+)
 _KEPT: Final = 4
 _FOREIGN: Final = ("boto3/", "botocore/", "tests/", "cli/", "benchmarks/")
 _TEXT_MODE: Final = 0o100644 << 16
@@ -145,19 +150,6 @@ def read_zip(source: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist() if not name.endswith("/")}
 
 
-def infrastructure(stage: str, *files: str) -> dict[str, Any]:
-    """The templates in `infra/` as one, for `stage`."""
-    merged: dict[str, Any] = {}
-    for file in files or _INFRA:
-        for section, content in yaml.safe_load((ROOT / file).read_text("utf-8")).items():
-            if isinstance(content, dict):
-                merged.setdefault(section, {}).update(content)
-            else:
-                merged[section] = content
-    merged["Parameters"]["Stage"]["Default"] = stage
-    return merged
-
-
 def _files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
@@ -170,7 +162,7 @@ def _digest() -> str:
     hashed = hashlib.sha256(
         f"{version('chalice')} {platform.python_version()} {platform.machine()}".encode()
     )
-    for file in (*watched_files(), Path(__file__)):
+    for file in (*watched_files(), *sorted(Path(__file__).parent.glob("*.py"))):
         content = file.read_bytes()
         hashed.update(f"{file.relative_to(ROOT)} {len(content)}\n".encode())
         hashed.update(content)
@@ -183,7 +175,7 @@ def _package(stage: str, out: Path) -> None:
     shutil.rmtree(ROOT / ".chalice" / "deployments", ignore_errors=True)
     out.mkdir()
     overlay = out / "overlay.json"
-    overlay.write_text(json.dumps(infrastructure(stage)), "utf-8")
+    overlay.write_text(json.dumps(resources.overlay(stage)), "utf-8")
     chalice = subprocess.run(
         [
             *(Path(sys.executable).with_name("chalice"), "package"),

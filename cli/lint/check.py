@@ -11,9 +11,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from cli.paths import ROOT
+from cli.paths import ROOT, ROUTING
 
 # What lint finds of a type that is still being written: what there is of it works.
 _UNFINISHED: Final = ("missing-locale", "missing-sample")
@@ -52,9 +52,20 @@ def _broken_code(root: Path) -> Iterator[str]:
     except SyntaxError as error:
         yield f"{_shown(error.filename or 'app.py', root)}:{error.lineno}: {error.msg}"
     except Exception as error:  # whatever a module does at import
+        if (
+            type(error).__name__ == "RoutingError"
+        ):  # imported here, it could not tell what is broken
+            yield from _broken_rules(error)
+            return
         own = [f for f in traceback.extract_tb(error.__traceback__) if _is_ours(f.filename, root)]
         where = f"{_shown(own[-1].filename, root)}:{own[-1].lineno}" if own else "app.py"
         yield f"{where}: {type(error).__name__}: {error}"
+
+
+def _broken_rules(error: Any) -> Iterator[str]:
+    for problem in error.problems:
+        what = f"{problem.rule}: {problem.problem}" if problem.rule else problem.problem
+        yield f"{ROUTING}:{problem.line or 1}: {what}"
 
 
 def _is_ours(file: str, root: Path) -> bool:

@@ -25,6 +25,7 @@ from chalicelib.words import contract, limits
 from chalicelib.words.contract import Field, Needs, Reader
 from chalicelib.words.filters import FILTERS, FilterError
 from chalicelib.words.render import CHANNELS, Message, RenderError, Templates
+from cli.lint.declared import lint_declared
 from cli.lint.finding import Finding
 from cli.lint.rules import lint_routing
 from cli.lint.syntax import explain_syntax_error
@@ -681,6 +682,7 @@ class _Lint:
 
     def _routing(self) -> None:
         self.found.update(dict.fromkeys(lint_routing(self.root)))
+        self.found.update(dict.fromkeys(lint_declared(self.root)))
 
 
 def _parts(count: int) -> str:

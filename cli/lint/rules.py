@@ -118,15 +118,15 @@ class _Rules:
                     "error", self.lines.of("lanes"), "no-lane", f"no lane takes {event_type}",
                     "add it to one in [lanes]",
                 )  # fmt: skip
-        for lane, names in self.routing.lanes.items():
-            for name in names:
+        for lane in self.routing.lanes.values():
+            for name in lane.types:
                 star = name.endswith("*")
                 if self.types and not any(
                     t.startswith(name[:-1]) if star else t == name for t in self.types
                 ):
                     yield _finding(
-                        "warning", self.lines.of("lanes", lane), "unused-lane-entry",
-                        f"lane {lane}: {name!r} fits no event type", self._nearest_type(name),
+                        "warning", lane.line, "unused-lane-entry",
+                        f"lane {lane.name}: {name!r} fits no event type", self._nearest_type(name),
                     )  # fmt: skip
 
     def _types(self) -> Iterator[Finding]:
@@ -151,7 +151,7 @@ class _Rules:
         for topic in self.routing.topics:
             if f"topic:{topic}" not in used:
                 yield _finding(
-                    "warning", self.lines.of("topics", topic), "unused-topic",
+                    "error", self.lines.of("topics", topic), "unused-topic",
                     f"no rule sends to topic {topic}",
                     f'name "topic:{topic}" in a rule, or remove the topic',
                 )  # fmt: skip

@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import names
+from chalicelib.rules.reading import routing
 from cli.deploy import deploy, package, policies
 from cli.paths import HOME, LOCAL
 from cli.stack import inbox, watch
@@ -85,7 +86,9 @@ def _run(emulator: Emulator) -> None:
     deliveries = threading.Thread(
         target=_deliver, args=(emulator, queue, over), name="inbox", daemon=True
     )
-    functions = [policies.function_name(STAGE, function) for function in policies.FUNCTIONS]
+    functions = [
+        policies.function_name(STAGE, function) for function in policies.functions(routing().lanes)
+    ]
     reload = watch.Watch(built, since, functions, emulator.client("lambda"), _say)
     deliveries.start()
     reload.start()
@@ -116,7 +119,7 @@ def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
         "region": REGION,
         "queues": {
             lane: sqs.get_queue_url(QueueName=names.queue(STAGE, lane))["QueueUrl"]
-            for lane in names.LANES
+            for lane in routing().lanes
         },
         "topics": {arn.rsplit(":", 1)[1].removeprefix(prefix): arn for arn in sorted(topics)},
     }

@@ -104,16 +104,15 @@ def test_the_single_packaged_stack(tree: Path, emulator: Emulator, tmp_path: Pat
 def test_a_deploy_that_fails_says_which_resource_and_why(tree: Path, emulator: Emulator) -> None:
     resources = tree / "infra" / "resources.yaml"
     text = resources.read_text("utf-8")
-    resources.write_text(
-        text.replace("MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 1", 1)
-    )
+    wrong = "{Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: 1}}"
+    resources.write_text(f"{text}\n  WrongQueue: {wrong}\n")
 
     with pytest.raises(AssertionError) as failure:
         shell(tree, emulator, "make", "infra", f"STAGE={STAGE}")
 
     said = str(failure.value)
     assert f"heraldo-{STAGE}-infra was not deployed (ROLLBACK_COMPLETE)" in said
-    assert "OrdersQueue: " in said
+    assert "WrongQueue: " in said
     assert "MessageRetentionPeriod" in said
 
     resources.write_text(text)

@@ -139,7 +139,7 @@ def test_every_event_type_is_delivered_from_its_sample(stack: Stack, unique: str
 def test_a_lane_may_read_its_own_queue_and_no_other(stack: Stack, unique: str) -> None:
     iam = stack.client("iam")
     iam.create_user(UserName=unique)
-    document = json.dumps(policies.policy("local", "orders"))
+    document = json.dumps(policies.policy("local", "orders", tuple(stack.local["queues"])))
     iam.put_user_policy(UserName=unique, PolicyName="orders", PolicyDocument=document)
     key = iam.create_access_key(UserName=unique)["AccessKey"]
     sqs = botocore.session.get_session().create_client(

@@ -165,7 +165,7 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
 
 def _build(found: Stage) -> None:
     fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
-    for lane in names.LANES:
+    for lane in routing().lanes:
         for name in (names.queue("local", lane), names.dead_queue("local", lane)):
             found.sqs.create_queue(QueueName=name, Attributes=fifo)
     for topic in TOPICS:

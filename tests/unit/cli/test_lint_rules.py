@@ -66,7 +66,7 @@ OVER_100 = "pattern.data.order.total = [{ numeric = ['>', 100] }]"
 
 MISTAKES = {
     "an event type that no lane takes": (
-        HEAD.replace('["offer.*"]', "[]"), 1, "no-lane", "offer.published", "[lanes]",
+        HEAD.replace("offer.*", "other.*"), 1, "no-lane", "offer.published", "[lanes]",
     ),
     "a lane entry that fits nothing": (
         HEAD.replace('["offer.*"]', '["offer.*", "ofer.*"]'), 3, "unused-lane-entry", "'ofer.*'", "",

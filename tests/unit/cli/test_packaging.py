@@ -7,26 +7,30 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from chalicelib import names
-from cli.deploy import package, policies
+from chalicelib.rules.reading import routing
+from cli.deploy import generated, package, policies, resources
 
 ROOT = Path(__file__).resolve().parents[3]
+LANES = tuple(routing().lanes)
+FUNCTIONS = policies.functions(LANES)
 
 
 @pytest.mark.parametrize(
-    ("path", "text"),
-    [(path.relative_to(ROOT).as_posix(), text) for path, text in policies.files().items()],
+    ("path", "content"),
+    [(path.relative_to(ROOT).as_posix(), content) for path, content in generated.files().items()],
 )
-def test_a_committed_file_is_what_make_policies_writes(path: str, text: str) -> None:
-    assert (ROOT / path).read_text("utf-8") == text
+def test_a_committed_file_is_what_make_generate_writes(path: str, content: Any) -> None:
+    assert (ROOT / path).read_text("utf-8") == json.dumps(content, indent=2) + "\n"
 
 
 def test_there_is_no_policy_of_a_function_that_is_gone() -> None:
-    written = {path for path in policies.files() if "policies" in path.parts}
+    written = {path for path in generated.files() if "policies" in path.parts}
     assert set((ROOT / ".chalice" / "policies").rglob("*.json")) == written
 
 
@@ -34,39 +38,39 @@ def test_every_function_of_the_app_has_a_policy() -> None:
     from app import app
 
     handlers = {source.name for source in app.event_sources}
-    assert {*handlers, policies.API} == set(policies.FUNCTIONS)
+    assert {*handlers, policies.API} == set(FUNCTIONS)
 
 
-@pytest.mark.parametrize("stage", policies.STAGES)
-@pytest.mark.parametrize("function", policies.FUNCTIONS)
+@pytest.mark.parametrize("stage", generated.STAGES)
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_policy_names_its_stage_and_no_account(stage: str, function: str) -> None:
-    for statement in policies.policy(stage, function)["Statement"]:
+    for statement in policies.policy(stage, function, LANES)["Statement"]:
         assert "*" not in statement["Action"]
         for resource in statement["Resource"]:
             assert resource.startswith("arn:aws:")
             assert f"heraldo-{stage}" in resource
 
 
-@pytest.mark.parametrize("lane", names.LANES)
+@pytest.mark.parametrize("lane", LANES)
 def test_a_lane_reads_its_own_queue_only(lane: str) -> None:
     reads = [
         resource
-        for statement in policies.policy("dev", lane)["Statement"]
+        for statement in policies.policy("dev", lane, LANES)["Statement"]
         for resource in statement["Resource"]
         if "sqs:ReceiveMessage" in statement["Action"]
     ]
     assert reads == [f"arn:aws:sqs:*:*:heraldo-dev-{lane}.fifo"]
 
 
-@pytest.mark.parametrize("lane", names.LANES)
+@pytest.mark.parametrize("lane", LANES)
 def test_a_lane_is_fifo_with_dead_letters_and_time_enough(lane: str) -> None:
-    resources = package.infrastructure("dev")["Resources"]
-    queue = resources[f"{lane.capitalize()}Queue"]["Properties"]
-    dead = resources[f"{lane.capitalize()}DeadQueue"]["Properties"]
+    found = resources.infrastructure("dev")["Resources"]
+    queue = found[f"{lane.capitalize()}Queue"]["Properties"]
+    dead = found[f"{lane.capitalize()}DeadQueue"]["Properties"]
     settings = json.loads((ROOT / ".chalice" / "config.json").read_text("utf-8"))
 
-    assert queue["QueueName"] == {"Fn::Sub": names.queue("${Stage}", lane)}
-    assert dead["QueueName"] == {"Fn::Sub": names.dead_queue("${Stage}", lane)}
+    assert queue["QueueName"] == names.queue("dev", lane)
+    assert dead["QueueName"] == names.dead_queue("dev", lane)
     assert queue["VisibilityTimeout"] >= 6 * settings["lambda_timeout"]
     for settings in (queue, dead):
         assert settings["FifoQueue"] is True
@@ -77,6 +81,16 @@ def test_a_lane_is_fifo_with_dead_letters_and_time_enough(lane: str) -> None:
     assert target == {"Fn::GetAtt": [f"{lane.capitalize()}DeadQueue", "Arn"]}
 
 
+def test_what_holds_something_outlives_its_line_and_its_stack() -> None:
+    found = resources.infrastructure("dev")["Resources"]
+    holding = ("AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::DynamoDB::Table")
+    kept = {name for name, resource in found.items() if resource["Type"] in holding}
+    assert len(kept) >= 2 * len(LANES) + 3 + 2
+    assert {
+        (found[name]["DeletionPolicy"], found[name]["UpdateReplacePolicy"]) for name in kept
+    } == {("RetainExceptOnCreate", "Retain")}
+
+
 @pytest.mark.parametrize("file", ["infra/resources.yaml", "infra/packaged.yaml"])
 def test_infrastructure_is_written_in_long_form_only(file: str) -> None:
     tags = [t.tag for t in yaml.scan((ROOT / file).read_text("utf-8")) if hasattr(t, "tag")]
@@ -84,10 +98,10 @@ def test_infrastructure_is_written_in_long_form_only(file: str) -> None:
 
 
 def test_every_log_ends_some_day() -> None:
-    resources = package.infrastructure("dev")["Resources"].values()
-    groups = [r["Properties"] for r in resources if r.get("Type") == "AWS::Logs::LogGroup"]
-    named = {g["LogGroupName"]["Fn::Sub"].replace("${Stage}", "dev") for g in groups}
-    assert named == {f"/aws/lambda/{policies.function_name('dev', f)}" for f in policies.FUNCTIONS}
+    found = resources.infrastructure("dev")["Resources"].values()
+    groups = [r["Properties"] for r in found if r.get("Type") == "AWS::Logs::LogGroup"]
+    named = {g["LogGroupName"] for g in groups}
+    assert named == {f"/aws/lambda/{policies.function_name('dev', f)}" for f in FUNCTIONS}
     assert all(group["RetentionInDays"] for group in groups)
 
 

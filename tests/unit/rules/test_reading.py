@@ -57,7 +57,17 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "a key twice": (instead("alerts = [", "orders = ["), 3, "", "is not valid TOML"),
     "an unknown part": (GOOD + "[topic]\n", 12, "", "unknown key 'topic'; did you mean topics"),
     "a misspelt header": (GOOD.replace("[[rule]]", "[[rules]]"), END - 2, "", "unknown key 'rules'; did you mean rule"),
-    "an unknown lane": (instead("orders =", "order ="), 2, "", "unknown lane 'order'; did you mean orders"),
+    "a lane's name with a hyphen": (instead("orders =", "new-orders ="), 2, "", "lane new-orders: use lower-case letters and digits"),
+    "a lane's name with an underscore": (instead("orders =", "new_orders ="), 2, "", "lane new_orders: use lower-case letters and digits"),
+    "a lane's name in capitals": (instead("orders =", "Orders ="), 2, "", "lane Orders: use lower-case letters and digits"),
+    "a lane's name that AWS has no room for": (instead("orders =", f"{40 * 'o'} ="), 2, "", "39 at the most"),
+    "a lane with a keyword's name": (instead("orders =", "import ="), 2, "", "lane import has the name of something in Python"),
+    "a lane with a built-in's name": (instead("orders =", "print ="), 2, "", "lane print has the name of something in Python"),
+    "a lane without types": (instead('["order.*"]', "[]"), 2, "", "lane orders has no types: name some, or take the lane out"),
+    "a lane's table without types": (instead('["order.*"]', "{ commercial = true }"), 2, "", "lane orders has no types"),
+    "an unknown setting of a lane": (instead('["order.*"]', "{ types = ['order.*'], comercial = true }"), 2, "lane orders", "unknown key 'comercial'; did you mean commercial"),
+    "commercial that is no yes or no": (instead('["order.*"]', "{ types = ['order.*'], commercial = 'yes' }"), 2, "", "lane orders: commercial must be true or false"),
+    "a type twice in a lane": (instead('["order.*"]', '["order.*", "order.*"]'), 2, "", "lane orders: 'order.*' is in it twice"),
     "a pattern that is a name": (
         with_rule('name = "x"', 'pattern = "order.placed"', 'to = ["topic:users"]'),
         END + 3, "rule x", "pattern is a table, such as",
@@ -159,3 +169,13 @@ def test_a_pattern_may_be_json_for_toml_has_no_null() -> None:
 
 def test_the_good_file_is_good() -> None:
     assert [rule.name for rule in load(GOOD, "prod").rules] == ["all"]
+
+
+def test_a_lane_is_a_list_of_types_or_a_table_with_settings() -> None:
+    text = instead("alerts = [", "offers = { types = ['offer.*'], commercial = true }\nalerts = [")
+    lanes = load(text, "prod").lanes
+    assert [(lane.name, lane.types, lane.commercial, lane.line) for lane in lanes.values()] == [
+        ("orders", ("order.*",), False, 2),
+        ("offers", ("offer.*",), True, 3),
+        ("alerts", ("critical.alert",), False, 4),
+    ]

@@ -1,0 +1,114 @@
+"""What plain `chalice deploy` reads from disk and nobody writes by hand: one IAM policy per function
+and stage, and the part of `.chalice/config.json` that names them.
+
+It follows from what is declared, is committed, and is refused where it is out of date: `make generate`
+writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from chalicelib.rules import reading
+from chalicelib.rules.reading import RoutingError
+from cli.deploy import policies
+from cli.paths import ROOT, ROUTING
+
+COMMAND: Final = "make generate"
+STAGES: Final = ("local", "dev", "prod")
+
+
+def files(root: Path = ROOT) -> dict[Path, Any]:
+    """Every generated file with the JSON it must hold.
+
+    Raises
+    ------
+    RoutingError : what is declared cannot be read.
+    """
+    chalice = root / ".chalice"
+    lanes = tuple(reading.read(root / ROUTING, None).lanes)
+    settings = json.loads((chalice / "config.json").read_text("utf-8"))
+    documents = {
+        chalice / "policies" / stage / f"{function}.json": policies.policy(stage, function, lanes)
+        for stage in STAGES
+        for function in policies.functions(lanes)
+    }
+    documents[chalice / "config.json"] = config(settings, lanes)
+    return documents
+
+
+def config(current: dict[str, Any], lanes: tuple[str, ...]) -> dict[str, Any]:
+    """`.chalice/config.json` with its stages written anew; the rest is kept, and so are settings."""
+    stages = {
+        stage: {
+            "environment_variables": {**_settings(current, stage), "HERALDO_STAGE": stage},
+            "lambda_functions": {
+                function: {"iam_policy_file": f"policies/{stage}/{function}.json"}
+                for function in policies.functions(lanes)
+            },
+        }
+        for stage in STAGES
+    }
+    return {**current, "stages": stages}
+
+
+def _settings(current: dict[str, Any], stage: str) -> dict[str, str]:
+    """What somebody set for a stage by hand, such as HERALDO_AUTH."""
+    found: dict[str, str] = (
+        current.get("stages", {}).get(stage, {}).get("environment_variables", {})
+    )
+    return found
+
+
+def stale(root: Path = ROOT) -> list[Path]:
+    """The generated files that are not what they must be: changed, missing, or of nothing any more."""
+    wanted = files(root)
+    there = set((root / ".chalice" / "policies").rglob("*.json"))
+    differing = [path for path, content in wanted.items() if _content(path) != content]
+    return sorted({*differing, *(there - wanted.keys())})
+
+
+def renew(root: Path = ROOT) -> list[Path]:
+    """Write what is out of date, and remove what is of nothing any more; says which files that were."""
+    wanted, changed = files(root), stale(root)
+    for path in changed:
+        if path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(wanted[path], indent=2) + "\n", "utf-8")
+        else:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+    return changed
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where something is out of date.")
+def main(check: bool) -> None:
+    """Write every generated file that is out of date."""
+    try:
+        changed = stale() if check else renew()
+    except RoutingError as error:
+        raise click.ClickException(str(error)) from None
+    if check and changed:
+        named = ", ".join(path.relative_to(ROOT).as_posix() for path in changed)
+        raise click.ClickException(f"{named}: out of date. Run `{COMMAND}`, and commit it.")
+    for path in changed:
+        print(path.relative_to(ROOT))
+    if not changed:
+        print("Everything generated is up to date.")
+
+
+if __name__ == "__main__":
+    main()

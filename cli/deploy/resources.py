@@ -1,0 +1,195 @@
+"""CloudFormation for what there is one of for every lane, topic and function; `infra/` has the rest.
+
+Every number below is a choice or a limit; the limits' source is the page named beside them.
+  Queues:  https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+  Lambda:  https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from chalicelib import names
+from chalicelib.rules import reading
+from chalicelib.rules.reading import Problem, RoutingError
+from chalicelib.rules.routing import Routing
+from cli.deploy import policies
+from cli.paths import ROOT, ROUTING
+
+Resources = dict[str, dict[str, Any]]
+
+RESOURCES: Final = "infra/resources.yaml"
+PACKAGED: Final = "infra/packaged.yaml"
+_LOG_DAYS: Final = 30
+# Taken out of the template, they stay in the account with what they hold. A create that fails takes
+# them away again.
+_KEPT: Final = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+# perMessageGroupId is high-throughput FIFO:
+#   https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/enable-high-throughput-fifo.html
+# Content-based deduplication serves senders that give no id of their own (EventBridge Scheduler
+# cannot); an explicit id still wins.
+# 1209600 s (14 days) and 1048576 bytes (1 MiB) are the most SQS takes.
+_FIFO: Final = {
+    "FifoQueue": True,
+    "ContentBasedDeduplication": True,
+    "DeduplicationScope": "messageGroup",
+    "FifoThroughputLimit": "perMessageGroupId",
+    "MessageRetentionPeriod": 1209600,
+    "MaximumMessageSize": 1048576,
+    "SqsManagedSseEnabled": True,
+}
+# Six times the functions' 30 s, as Lambda asks for.
+_VISIBILITY: Final = 180
+# A message is given up after so many receives; a handler that knows better dead-letters it earlier,
+# with the reason.
+_MOST_RECEIVES: Final = 30
+
+
+def infrastructure(stage: str, root: Path = ROOT) -> dict[str, Any]:
+    """All that a stage needs around its functions, as one template.
+
+    Raises
+    ------
+    RoutingError : what is declared cannot be read, or clashes with what `infra/` has.
+    """
+    routing = reading.read(root / ROUTING, stage)
+    template: dict[str, Any] = _read(root / RESOURCES, stage)
+    problems: list[Problem] = []
+    for name, line, found in _declared(stage, routing):
+        for logical_id in found.keys() & template["Resources"].keys():
+            problem = (
+                f"{name}: its {logical_id} is there already, here or in infra/: call it otherwise"
+            )
+            problems.append(Problem(line, "", problem))
+        template["Resources"].update(found)
+    if problems:
+        raise RoutingError(problems)
+    for function in policies.functions(routing.lanes):
+        template["Resources"].update(_log_group(stage, function))
+    return template
+
+
+def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
+    """What is merged into chalice's template: the infrastructure, and what chalice does not know of.
+
+    Raises
+    ------
+    RoutingError : as `infrastructure`.
+    """
+    template = infrastructure(stage, root)
+    template["Resources"] |= _read(root / PACKAGED, stage)["Resources"]
+    lanes = reading.read(root / ROUTING, stage).lanes
+    for function in policies.functions(lanes):
+        template["Resources"] |= _function(stage, function, mapped=function in lanes)
+    return template
+
+
+def camel(name: str) -> str:
+    """A name as it begins a logical id: `vip-users` is VipUsers."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("-"))
+
+
+def _read(file: Path, stage: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(file.read_text("utf-8").replace("${Stage}", stage))
+    return found
+
+
+def _declared(stage: str, routing: Routing) -> list[tuple[str, int, Resources]]:
+    """What follows from each line of the declaration, with its name and line."""
+    lanes = [
+        (f"lane {lane.name}", lane.line, _lane(stage, lane.name)) for lane in routing.lanes.values()
+    ]
+    topics = [
+        (f"topic {topic.name}", topic.line, _topic(stage, topic.name))
+        for topic in routing.topics.values()
+    ]
+    return lanes + topics
+
+
+def _lane(stage: str, lane: str) -> Resources:
+    start = camel(lane)
+    queue, dead = names.queue(stage, lane), names.dead_queue(stage, lane)
+    redrive = {
+        "deadLetterTargetArn": {"Fn::GetAtt": [f"{start}DeadQueue", "Arn"]},
+        "maxReceiveCount": _MOST_RECEIVES,
+    }
+    properties = {"VisibilityTimeout": _VISIBILITY, "RedrivePolicy": redrive}
+    return {
+        f"{start}Queue": _resource("SQS::Queue", {"QueueName": queue, **_FIFO, **properties}, True),
+        f"{start}DeadQueue": _resource("SQS::Queue", {"QueueName": dead, **_FIFO}, True),
+        f"{start}DeadAlarm": queue_alarm(
+            f"heraldo-{stage}-{lane}-dead-letters",
+            f"An event was given up on: ./heraldo dead-letters list --stage {stage}",
+            f"{start}DeadQueue",
+            "ApproximateNumberOfMessagesVisible",
+            above=0,
+        ),
+        f"{start}AgeAlarm": queue_alarm(
+            f"heraldo-{stage}-{lane}-delayed",
+            "The oldest event of the lane has waited for more than 15 minutes",
+            f"{start}Queue",
+            "ApproximateAgeOfOldestMessage",
+            above=900,
+        ),
+    }
+
+
+def _topic(stage: str, topic: str) -> Resources:
+    properties = {"TopicName": names.topic(stage, topic)}
+    return {f"{camel(topic)}Topic": _resource("SNS::Topic", properties, True)}
+
+
+def _log_group(stage: str, function: str) -> Resources:
+    """Declared so that it has an end date; the functions may write to it but not create any."""
+    name = f"/aws/lambda/{policies.function_name(stage, function)}"
+    properties = {"LogGroupName": name, "RetentionInDays": _LOG_DAYS}
+    return {_log_group_id(function): _resource("Logs::LogGroup", properties)}
+
+
+def _log_group_id(function: str) -> str:
+    return f"{'Api' if function == policies.API else camel(function)}LogGroup"
+
+
+def _function(stage: str, function: str, *, mapped: bool) -> Resources:
+    """A fixed name, on which policies and log groups count, and what the function waits for.
+
+    The queue replaces chalice's ARN by name with a reference, so that the mapping waits for it.
+    """
+    start = camel(function)
+    properties: dict[str, Any] = {"FunctionName": policies.function_name(stage, function)}
+    if mapped:
+        queue = {"Queue": {"Fn::Sub": f"${{{start}Queue.Arn}}"}}
+        properties["Events"] = {f"{start}SqsEventSource": {"Properties": queue}}
+    logical_id = "APIHandler" if function == policies.API else start
+    return {logical_id: {"DependsOn": [_log_group_id(function)], "Properties": properties}}
+
+
+def queue_alarm(name: str, about: str, queue: str, metric: str, *, above: int) -> dict[str, Any]:
+    """An alarm on a queue's metric. It names no action: every change of an alarm's state is an event
+    on the account's default bus.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+    """
+    return _resource(
+        "CloudWatch::Alarm",
+        {
+            "AlarmName": name,
+            "AlarmDescription": about,
+            "Namespace": "AWS/SQS",
+            "MetricName": metric,
+            "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}],
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": above,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+        },
+    )
+
+
+def _resource(kind: str, properties: dict[str, Any], kept: bool = False) -> dict[str, Any]:
+    return {"Type": f"AWS::{kind}", **(_KEPT if kept else {}), "Properties": properties}

@@ -65,7 +65,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        problem = Problem(0, "", "there is no such file: write one, or take it back from git")
+        problem = Problem(0, "", f"there is no {path.name}: write it, or take it back from git")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         problem = Problem(line, "", "is not UTF-8: save it as UTF-8")

@@ -11,11 +11,10 @@ from typing import Final
 
 import click
 
-from cli.lint.finding import Finding
+from chalicelib.spelling import did_you_mean
+from cli.lint.finding import Finding, table
 from cli.lint.findings import lint
 from cli.paths import ROOT
-
-__all__ = ["Finding", "command", "lint"]
 
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 
@@ -23,17 +22,25 @@ _COLOURS: Final = {"error": "red", "warning": "yellow"}
 @click.command("lint")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of findings.")
 @click.option("--github", is_flag=True, help="Print annotations for GitHub Actions.")
+@click.option("--explain", metavar="CODE", help="Say what a code means, and what to do about it.")
 @click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=ROOT,
     help="Another tree than this one.",
 )
-def command(as_json: bool, github: bool, root: Path) -> None:
+def command(as_json: bool, github: bool, explain: str | None, root: Path) -> None:
     """Check templates, samples and rules. Exits with 1 if there is an error.
 
-    Needs neither AWS nor the local stack.
+    Needs neither AWS nor the local stack. All that it looks for: docs/lint.md
     """
+    if explain is not None:
+        check = table().get(explain)
+        if check is None:
+            near = did_you_mean(explain, list(table())) or "; docs/lint.md lists the codes"
+            raise click.BadParameter(f"there is no {explain!r}{near}", param_hint="--explain")
+        click.echo(f"{click.style(check.code, bold=True)} ({check.severity})\n{check.about}")
+        return
     findings = lint(root)
     if as_json:
         print(json.dumps([dataclasses.asdict(f) for f in findings], ensure_ascii=False, indent=2))

@@ -13,8 +13,8 @@ import click
 from chalicelib.rules.patterns import Field, Pattern
 from chalicelib.rules.reading import ALWAYS, RoutingError, load, text_of
 from chalicelib.rules.routing import Routing, Rule
-from cli.lint.examples import EXAMPLES, ROUTING, ExamplesError, Outcome, run, untried
-from cli.paths import ROOT
+from cli.lint.examples import EXAMPLES, ExamplesError, Outcome, run, untried
+from cli.paths import ROOT, ROUTING
 from cli.target import json_option
 
 _root: Final = click.option(

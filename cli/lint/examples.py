@@ -17,8 +17,8 @@ from chalicelib.rules.reading import Problem, RoutingError, load, no_toml, text_
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import Templates
+from cli.paths import ROUTING
 
-ROUTING: Final = "chalicelib/routing.toml"
 EXAMPLES: Final = "chalicelib/routing.examples.toml"
 STAGE: Final = "prod"
 _KEYS: Final = frozenset(("name", "type", "with", "without", "rules", "to", "stage"))

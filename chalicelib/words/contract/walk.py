@@ -50,10 +50,6 @@ class Reader:
             self._trees[name] = tree
         return tree
 
-    def hand_over(self, name: str) -> nodes.Template | None:
-        """The tree of a file if there is one, given up: compiling changes it."""
-        return self._trees.pop(name, None)
-
     def needs(self, name: str) -> Needs:
         """What the template file `name` needs."""
         walk = _Walk(self, PurePosixPath(name).stem)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.deploy import generated, resources
-from cli.lint.declared import lint_declared
+from cli.lint.findings import lint
 from cli.paths import ROOT, ROUTING
 
 
@@ -33,11 +33,14 @@ def declare(tree: Path, *lanes: str, topics: tuple[str, ...] = ()) -> None:
     file.write_text(text.replace("[lanes]\n", "\n".join(["[lanes]", *lanes, ""])), "utf-8")
 
 
+CODES = ("lane-name", "resource-name", "no-file", "stale", "routing")
 LINE = 1 + (ROOT / ROUTING).read_text("utf-8").splitlines().index("[lanes]") + 1
 
 
 def said(tree: Path) -> list[tuple[str, int, str, str]]:
-    return [(f.file, f.line, f.code, f.message) for f in lint_declared(tree)]
+    """What lint finds, but for the templates that this tree does not have."""
+    found = [(f.file, f.line, f.code, f.message) for f in lint(tree)]
+    return [told for told in found if told[2] in CODES]
 
 
 def handlers(tree: Path) -> subprocess.CompletedProcess[str]:
@@ -124,8 +127,10 @@ def test_a_file_that_is_gone_is_missed(tree: Path, file: str) -> None:
     (tree / file).unlink()
     [(named, _, _, message)] = said(tree)
     assert named == file
-    assert file in message
+    assert Path(file).name in message
 
 
 def test_templates_alone_have_nothing_that_could_be_stale(tmp_path: Path) -> None:
+    (tmp_path / "chalicelib").mkdir()
+    shutil.copy(ROOT / ROUTING, tmp_path / ROUTING)
     assert said(tmp_path) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.lint import Finding, command, lint
+from cli.commands.lint import command
+from cli.lint.finding import Check, Finding, table
+from cli.lint.findings import lint
+from cli.paths import ROOT
+from tests.unit.cli.test_declared import CODES as DECLARED
+from tests.unit.cli.test_lint_rules import MISTAKES as MISTAKES_IN_RULES
 
 ES = """{% extends "_layouts/base.j2" %}
 {% block subject %}Tu pedido {{ order.id }}{% endblock %}
@@ -135,6 +141,9 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         "error", "encoding", OF_ES, 2, "UTF-8"),
     "a byte order mark": (
         {OF_ES: b"\xef\xbb\xbf" + ES.encode()}, "error", "byte-order-mark", OF_ES, 1, "BOM"),
+    "parentheses without end": (
+        es("{{ name }}", "{{ " + "(" * 1000 + "name" + ")" * 1000 + " }}"),
+        "error", "too-deep", OF_ES, 0, "nesting apart"),
     # names
     "a misspelt field": (
         es("{{ name }}", "{{ nmae }}"),
@@ -177,7 +186,7 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
          **es("Hola,", "{% from '_layouts/base.j2' import lin %}Hola,")},
         "error", "unresolved", OF_ES, 4, "did you mean 'line'?"),
     "a layout chosen while rendering": (
-        es('"_layouts/base.j2"', "name"), "warning", "unresolved", OF_ES, 1, "while rendering"),
+        es('"_layouts/base.j2"', "name"), "warning", "worked-out-file", OF_ES, 1, "while rendering"),
     # blocks
     "no subject": (
         es("block subject", "block email"), "error", "missing-block", OF_ES, 0, "subject"),
@@ -422,13 +431,35 @@ def test_one_broken_type_does_not_hide_the_mistakes_of_another(tmp_path: Path) -
     }
 
 
-def test_without_templates_lint_says_so(tmp_path: Path) -> None:
-    assert [f.code for f in lint(tmp_path)] == ["no-templates"]
+def test_without_templates_and_rules_lint_says_so(tmp_path: Path) -> None:
+    told = [(f.code, f.file) for f in lint(tmp_path)]
+    assert told == [("routing", ROUTES), ("no-templates", "templates")]
 
 
 def test_the_templates_of_this_tree_have_no_errors() -> None:
-    root = Path(__file__).resolve().parents[3]
-    assert [f for f in lint(root) if f.severity == "error"] == []
+    assert [f for f in lint(ROOT) if f.severity == "error"] == []
+
+
+# -- the table of checks ---------------------------------------------------------------------------
+
+
+def test_the_table_of_the_docs_is_that_of_the_checks() -> None:
+    page = (ROOT / "docs" / "lint.md").read_text("utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    checks = sorted(table().values(), key=lambda check: check.code)
+    assert rows == [f"| `{c.code}` | {c.severity} | {c.about} |" for c in checks]
+
+
+@pytest.mark.parametrize("check", table().values(), ids=lambda check: check.code)
+def test_every_check_says_what_is_wrong_and_what_to_do(check: Check) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", check.code)
+    assert re.fullmatch(r".+: .+\.", check.about)
+
+
+def test_every_check_has_found_a_mistake_in_these_tests() -> None:
+    tried = {code for _, _, code, *_ in MISTAKES.values()} | {"no-templates"}
+    tried |= {code for _, _, code, *_ in MISTAKES_IN_RULES.values()} | {*DECLARED}
+    assert table().keys() - tried == set()
 
 
 # -- the command -----------------------------------------------------------------------------------
@@ -481,6 +512,17 @@ def test_github_annotations_stand_on_one_line_each(tmp_path: Path) -> None:
         f"::error file={OF_ES},line=4,title=unknown-filter,col=78::"
         "there is no filter 'mony'. did you mean 'money'?\n"
     )
+
+
+def test_a_code_is_explained() -> None:
+    done = CliRunner().invoke(command, ["--explain", "lost-text"])
+    assert done.exit_code == 0
+    assert done.output == (
+        "lost-text (warning)\nText outside of the blocks is never sent: move it into a block.\n"
+    )
+    done = CliRunner().invoke(command, ["--explain", "lost-txt"])
+    assert done.exit_code == 2
+    assert "there is no 'lost-txt'; did you mean lost-text" in done.output
 
 
 def test_a_finding_can_be_compared(tmp_path: Path) -> None:

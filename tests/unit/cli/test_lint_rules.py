@@ -1,4 +1,4 @@
-"""cli/lint/rules.py: rules that load, and yet do not do what was meant."""
+"""Lint on routing.toml: rules that load, and yet do not do what was meant."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.lint.rules import FILE, lint_routing
-from cli.paths import ROOT
+from cli.lint.finding import Finding
+from cli.lint.findings import lint
+from cli.paths import ROOT, ROUTING
 
 SAMPLES = {
     "order.placed": {
@@ -63,6 +64,11 @@ def stop(*lines: str) -> str:
 
 BY_TYPE = 'pattern.type = ["order.placed"]'
 OVER_100 = "pattern.data.order.total = [{ numeric = ['>', 100] }]"
+
+
+def lint_routing(root: Path) -> list[Finding]:
+    return [finding for finding in lint(root) if finding.file == ROUTING]
+
 
 MISTAKES = {
     "an event type that no lane takes": (
@@ -191,7 +197,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_found_at_its_line_with_a_remedy(tree: Path, mistake: str) -> None:
     text, line, code, message, remedy = MISTAKES[mistake]
-    (tree / FILE).write_text(text, encoding="utf-8")
+    (tree / ROUTING).write_text(text, encoding="utf-8")
     found = [f for f in lint_routing(tree) if f.code == code]
     assert found, lint_routing(tree)
     assert found[0].line == line
@@ -216,7 +222,7 @@ GOOD = {
 
 @pytest.mark.parametrize("case", GOOD)
 def test_what_is_right_is_left_alone(tree: Path, case: str) -> None:
-    (tree / FILE).write_text(GOOD[case], encoding="utf-8")
+    (tree / ROUTING).write_text(GOOD[case], encoding="utf-8")
     assert lint_routing(tree) == []
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from chalicelib.rules.reading import load
 from cli.commands.rules import command
 from cli.lint import examples
-from cli.paths import ROOT
+from cli.paths import ROOT, ROUTING
 
 OUTCOMES = examples.run(ROOT)
 
@@ -23,7 +23,7 @@ def test_the_rules_do_what_their_example_says(outcome: examples.Outcome) -> None
 
 
 def test_every_shipped_rule_has_an_example() -> None:
-    text = (ROOT / examples.ROUTING).read_text(encoding="utf-8")
+    text = (ROOT / ROUTING).read_text(encoding="utf-8")
     assert examples.untried(OUTCOMES, load(text, None)) == []
 
 
@@ -87,7 +87,7 @@ def tree(tmp_path: Path) -> Path:
     """Rules, examples that hold, and templates."""
     shutil.copytree(ROOT / "templates", tmp_path / "templates")
     (tmp_path / "chalicelib").mkdir()
-    (tmp_path / examples.ROUTING).write_text(RULES, encoding="utf-8")
+    (tmp_path / ROUTING).write_text(RULES, encoding="utf-8")
     (tmp_path / examples.EXAMPLES).write_text(EXAMPLES, encoding="utf-8")
     return tmp_path
 
@@ -109,7 +109,7 @@ def test_examples_that_hold_are_listed(tree: Path) -> None:
 
 
 def test_a_rule_that_changes_fails_its_example_with_the_value_that_it_met(tree: Path) -> None:
-    file = tree / examples.ROUTING
+    file = tree / ROUTING
     file.write_text(file.read_text().replace('[">=", 500]', '[">", 500]'))
     done = rules(tree, "test")
     assert done.exit_code == 1
@@ -158,7 +158,7 @@ FAULTS = {
 @pytest.mark.parametrize("case", FAULTS)
 def test_a_failure_says_what_was_expected_what_came_and_why(tree: Path, case: str) -> None:
     lines, told = FAULTS[case]
-    file = tree / examples.ROUTING
+    file = tree / ROUTING
     text = file.read_text()
     if case == "a rule behind a stop":
         quiet = '[[rule]]\nname = "quiet"\npattern.type = ["offer.published"]\nsuppress = true\n'
@@ -215,10 +215,10 @@ def test_two_examples_of_one_name_are_told(tree: Path) -> None:
 
 @pytest.mark.parametrize("name", ["test", "list"])
 def test_rules_that_are_gone_are_told(tree: Path, name: str) -> None:
-    (tree / examples.ROUTING).unlink()
+    (tree / ROUTING).unlink()
     done = rules(tree, name)
     assert done.exit_code == 1
-    assert done.stderr.startswith("chalicelib/routing.toml: there is no such file")
+    assert done.stderr.startswith("chalicelib/routing.toml: there is no routing.toml")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_file_that_is_no_table_of_examples_is_refused(
 
 
 def test_broken_rules_are_told_before_any_example(tree: Path) -> None:
-    file = tree / examples.ROUTING
+    file = tree / ROUTING
     file.write_text(file.read_text().replace("prefix", "prefx", 1))
     for name in ("test", "list"):
         done = rules(tree, name)
@@ -257,7 +257,7 @@ def test_a_rule_without_an_example_is_named(tree: Path) -> None:
 
 
 def test_the_list_says_each_rule_in_words(tree: Path) -> None:
-    file = tree / examples.ROUTING
+    file = tree / ROUTING
     file.write_text(
         file.read_text()
         + """\

@@ -137,7 +137,7 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
 
 def test_a_file_that_is_gone_or_no_text_is_told(tmp_path: Path) -> None:
     file = tmp_path / "routing.toml"
-    with pytest.raises(RoutingError, match=r"^routing.toml: there is no such file"):
+    with pytest.raises(RoutingError, match=r"^routing.toml: there is no routing.toml"):
         text_of(file)
     file.write_bytes(b"[lanes]\norders = ['a\xf1o']\n")
     with pytest.raises(RoutingError, match=r"^routing.toml: line 2: is not UTF-8"):

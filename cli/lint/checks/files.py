@@ -1,0 +1,104 @@
+"""The files of a tree: whether they are there, have the names that are looked for, and can be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from chalicelib.spelling import nearest
+from cli.lint.finding import Told, check
+from cli.lint.tree import LOCALES, Tree, is_locale
+
+_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+
+
+@check("no-templates", "error")
+def no_templates(tree: Tree) -> Iterator[Told]:
+    """There is no folder `templates/`: make it."""
+    if not tree.folder.is_dir():
+        yield Told("templates", 0, "there is no folder templates/", "make it")
+
+
+@check("encoding", "error")
+def encoding(tree: Tree) -> Iterator[Told]:
+    """A template or a sample is not UTF-8: save it as UTF-8."""
+    broken: dict[str, Exception | None] = {
+        f"templates/{name}": error for name, error in tree.broken.items()
+    }
+    broken |= {sample.file: sample.no_json for sample in tree.samples.values()}
+    for file, error in broken.items():
+        if isinstance(error, UnicodeDecodeError):
+            line = error.object[: error.start].count(b"\n") + 1
+            yield Told(file, line, "is not UTF-8", "save it as UTF-8")
+
+
+@check("byte-order-mark", "error")
+def byte_order_mark(tree: Tree) -> Iterator[Told]:
+    """A template starts with an invisible mark that would be sent along: save it as UTF-8, not as
+    "UTF-8 with BOM".
+    """
+    for name, source in tree.sources().items():
+        if source.startswith("\ufeff"):
+            what = "starts with an invisible byte order mark, which would be sent along"
+            yield Told(f"templates/{name}", 1, what, 'save it as "UTF-8", not as "UTF-8 with BOM"')
+
+
+@check("event-type", "error")
+def event_type_name(tree: Tree) -> Iterator[Told]:
+    """A folder's name is no name for an event type: use lower case letters, digits, dots and
+    hyphens, such as order.shipped.
+    """
+    for event_type in tree.types:
+        if not _TYPE.match(event_type):
+            what = f"{event_type!r} is no name for an event type"
+            remedy = "use lower case letters, digits, dots and hyphens, such as order.shipped"
+            yield Told(f"templates/{event_type}", 0, what, remedy)
+
+
+@check("unknown-file", "error")
+def unknown_file(tree: Tree) -> Iterator[Told]:
+    """A file in a type's folder is neither a locale's template nor sample.json, and so is never
+    used: rename or remove it.
+    """
+    for event_type in tree.types:
+        locales = tree.locales(event_type)
+        for path in sorted((tree.folder / event_type).iterdir()):
+            file = f"templates/{event_type}/{path.name}"
+            if path.name == "sample.json" or path.name.startswith("."):
+                continue
+            template = path.suffix == ".j2" and path.is_file()
+            if template and is_locale(path.stem):
+                continue
+            hyphened = path.stem.replace("_", "-")  # what events and subscribers' filters say
+            if template and is_locale(hyphened):
+                what = f"is named in a way that no subscriber's filter on {hyphened} lets through"
+                yield Told(file, 0, what, f"rename it to {hyphened}.j2")
+                continue
+            near = nearest(path.stem, [*LOCALES, "sample"])
+            free = near in LOCALES and near not in locales and path.is_file()
+            what = "is neither a locale's template (es.j2) nor sample.json, so it is never used"
+            yield Told(file, 0, what, f"rename it to {near}.j2" if free else "rename or remove it")
+
+
+@check("missing-locale", "error")
+def missing_locale(tree: Tree) -> Iterator[Told]:
+    """A type is not written in one of the locales that every type has: copy another's file and
+    translate it.
+    """
+    for event_type in tree.types:
+        locales = tree.locales(event_type)
+        for locale in LOCALES:
+            if locale not in locales:
+                what = f"{event_type} is not written in {locale!r}"
+                remedy = f"copy {locales[0]}.j2 and translate it" if locales else "write it"
+                yield Told(f"templates/{event_type}/{locale}.j2", 0, what, remedy)
+
+
+@check("missing-sample", "error")
+def missing_sample(tree: Tree) -> Iterator[Told]:
+    """A type has no sample event: add one, for preview, tests and forms use it."""
+    for event_type, sample in tree.samples.items():
+        if not sample.there:
+            what = f"{event_type} has no sample event"
+            yield Told(sample.file, 0, what, "add one: preview, tests and forms use it")

@@ -1,0 +1,112 @@
+"""A type's sample.json: whether it is an event, and has what the templates use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from chalicelib.words import contract
+from cli.lint.finding import Told, check
+from cli.lint.tree import Tree
+
+
+@check("sample-json", "error")
+def sample_json(tree: Tree) -> Iterator[Told]:
+    """A sample is not JSON: mend it there or just before."""
+    for sample in tree.samples.values():
+        error = sample.no_json
+        if isinstance(error, RecursionError):
+            yield Told(sample.file, 0, "is nested too deeply to be read", "nest it less")
+        elif isinstance(error, json.JSONDecodeError):
+            marked = error.doc.startswith("\ufeff")
+            what = "starts with a byte order mark" if marked else f"is not JSON: {error.msg}"
+            remedy = "mend it there or just before"
+            if marked:
+                remedy = 'save it as "UTF-8", not as "UTF-8 with BOM"'
+            yield Told(sample.file, error.lineno, what, remedy, column=error.colno)
+
+
+@check("sample-type", "error")
+def sample_type(tree: Tree) -> Iterator[Told]:
+    """A sample is of another type than its folder's: give it that type."""
+    for event_type, sample in tree.samples.items():
+        if sample.other_type is not None:
+            what = f"is a sample of {sample.other_type!r}"
+            yield Told(sample.file, 0, what, f'give it "type": "{event_type}"')
+
+
+@check("sample-event", "error")
+def sample_event(tree: Tree) -> Iterator[Told]:
+    """A sample would be refused at the door: make it an event that can be posted as it stands."""
+    for sample in tree.samples.values():
+        for fault in sample.faults:
+            remedy = "make it an event that can be posted as it stands"
+            yield Told(sample.file, 0, f"{fault.field}: {fault.problem}", remedy)
+
+
+@check("sample-data", "error")
+def sample_data(tree: Tree) -> Iterator[Told]:
+    """A value in a sample is not of the kind that the templates use: give the value that they use."""
+    for event_type, sample in tree.samples.items():
+        if sample.event is None:
+            continue
+        merged, _ = tree.contracts[event_type]
+        for path, problem in contract.missing(merged, sample.event.data):
+            if problem != "is missing":
+                remedy = "give the value that the templates use"
+                yield Told(sample.file, 0, f"data.{path} {problem}", remedy)
+
+
+@check("unknown-variable", "error")
+def unknown_variable(tree: Tree) -> Iterator[Told]:
+    """A template uses what its sample does not have: mend the name, add it to sample.json, or use it
+    only if it is defined.
+    """
+    yield from _absent(tree, required=True)
+
+
+@check("perhaps-misspelt", "warning")
+def perhaps_misspelt(tree: Tree) -> Iterator[Told]:
+    """A template asks whether something is there that the sample does not have, and the sample has
+    something of nearly that name: mend the name, or add it to sample.json.
+    """
+    yield from _absent(tree, required=False)
+
+
+def _absent(tree: Tree, *, required: bool) -> Iterator[Told]:
+    for found in (absent for each in tree.absent.values() for absent in each):
+        if found.required is not required or found.attribute:
+            continue
+        remedy = f"add it to sample.json, or use it only if it is defined ({found.template})"
+        if found.near:
+            remedy = f"did you mean {found.near}?"
+        word = found.path.rpartition(".")[2] if "[" in found.path else found.path
+        what = f"{found.path} is not in sample.json"
+        yield Told(f"templates/{found.file}", found.line, what, remedy, word)
+
+
+@check("unknown-attribute", "error")
+def unknown_attribute(tree: Tree) -> Iterator[Told]:
+    """A template uses an attribute of the event (`event.…`) that the sample does not have: mend the
+    name, add it to sample.json, or use it only if it is defined.
+    """
+    for found in (absent for each in tree.absent.values() for absent in each):
+        if found.attribute:
+            remedy = f"add {found.path!r} to sample.json, or use it only if it is defined"
+            if found.near:
+                remedy = f"did you mean event.{found.near}?"
+            what = f"uses event.{found.path}, which sample.json does not have"
+            yield Told(f"templates/{found.file}", found.line, what, remedy)
+
+
+@check("locales-disagree", "warning")
+def locales_disagree(tree: Tree) -> Iterator[Told]:
+    """One locale needs data that another does not: say the same in every locale, or make the field
+    optional in all.
+    """
+    for event_type, (_, disagreements) in tree.contracts.items():
+        if tree.absent[event_type]:  # a misspelt name is no disagreement
+            continue
+        for disagreement in disagreements:
+            remedy = "say the same in every locale, or make the field optional in all"
+            yield Told(f"templates/{event_type}", 0, disagreement, remedy)

@@ -1,0 +1,314 @@
+"""What there is to look at in a tree, read once however many checks ask for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+from jinja2 import nodes
+from jinja2.runtime import Macro
+
+from chalicelib.errors import FieldError, InvalidEvent, PermanentError
+from chalicelib.events import bounds, event
+from chalicelib.events.event import Event
+from chalicelib.words import contract
+from chalicelib.words.contract import Field, Needs, Reader
+from chalicelib.words.environment import HeraldoEnvironment
+from chalicelib.words.filters import FilterError
+from chalicelib.words.render import Message, Templates
+from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
+
+if TYPE_CHECKING:
+    from cli.lint.absent import Absent
+    from cli.lint.rulebook import Rulebook
+
+LOCALES: Final = ("es", "en")
+"""What every type is written in."""
+BLOCKS: Final = ("subject", "body")
+"""What every template has."""
+_LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+
+
+def is_locale(stem: str) -> bool:
+    """Whether a template's name, without its ending, is a locale as events name it."""
+    return bool(_LOCALE.match(stem))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A type's sample.json: the event, or why there is none."""
+
+    file: str
+    there: bool = True
+    event: Event | None = None
+    no_json: json.JSONDecodeError | RecursionError | UnicodeDecodeError | None = None
+    faults: tuple[FieldError, ...] = ()
+    other_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What the sample says in one locale, or why it says nothing."""
+
+    name: str
+    event_type: str
+    locale: str
+    sample: Event
+    message: Message | None = None
+    error: PermanentError | jinja2.TemplateError | None = None
+
+    @property
+    def file(self) -> str:
+        return f"templates/{self.name}"
+
+
+class Tree:
+    """The files below `root`: templates, samples and routing.
+
+    `broken` are the templates that cannot be read, each with its error; there is no syntax tree of
+    them, and nothing that needs them is rendered.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / "templates"
+        self.templates = Templates(self.folder)
+        self.environment = self.templates.environment
+        self.environment.optimized = False  # each is compiled once and rendered but twice
+        self.reader = Reader(self.environment, self.source)
+        self.environment.loader = _Loader(self.reader)
+        _print_no_objects(self.environment)
+        self.broken: dict[
+            str, UnicodeDecodeError | jinja2.TemplateSyntaxError | RecursionError
+        ] = {}
+        self._sources: dict[str, str] = {}
+        self._nodes: dict[str, list[nodes.Node]] = {}
+        self.types = self.templates.types if self.folder.is_dir() else ()
+        self.shared = tuple(self._shared())
+        for name in self.shared:
+            self.syntax(name)
+        self.needs = {event_type: dict(self._needs(event_type)) for event_type in self.types}
+        self.used = self._used()
+        self._compile()
+
+    def _shared(self) -> Iterator[str]:
+        """The templates that types share, in folders that start with `_`."""
+        for file in sorted(self.folder.glob("_*/**/*.j2")):
+            yield file.relative_to(self.folder).as_posix()
+
+    # -- templates ---------------------------------------------------------------------------------
+
+    def source(self, name: str) -> str:
+        """The text of a template; empty if it is not UTF-8."""
+        known = self._sources.get(name)
+        if known is None:
+            try:
+                known = (self.folder / name).read_bytes().decode("utf-8")
+            except (FileNotFoundError, IsADirectoryError):
+                raise jinja2.TemplateNotFound(name) from None
+            except UnicodeDecodeError as error:
+                self.broken[name] = error
+                known = ""
+            self._sources[name] = known
+        return known
+
+    def sources(self) -> Mapping[str, str]:
+        """The text of every template that was read, by its name."""
+        return self._sources
+
+    def syntax(self, name: str) -> nodes.Template | None:
+        """A template's syntax tree, or None if it is broken."""
+        if name in self.broken:
+            return None
+        try:
+            tree = self.reader.tree(name)
+        except (jinja2.TemplateSyntaxError, RecursionError) as error:
+            self.broken[name] = error
+            return None
+        return None if name in self.broken else tree
+
+    def nodes(self, name: str) -> list[nodes.Node]:
+        """All nodes of a template's syntax tree, in no order that matters."""
+        found = self._nodes.get(name)
+        if found is None:
+            tree = self.syntax(name)
+            found = self._nodes[name] = every_node(tree) if tree is not None else []
+        return found
+
+    def locales(self, event_type: str) -> list[str]:
+        """The locales of a type, as its files are named."""
+        files = sorted((self.folder / event_type).glob("*.j2"))
+        return [file.stem for file in files if is_locale(file.stem) and file.is_file()]
+
+    def _needs(self, event_type: str) -> Iterator[tuple[str, Needs]]:
+        for locale in self.locales(event_type):
+            name = f"{event_type}/{locale}.j2"
+            if self.syntax(name) is None:
+                continue
+            try:
+                yield locale, self.reader.needs(name)
+            except jinja2.TemplateSyntaxError as error:
+                self.broken[error.name or name] = error
+            except RecursionError as error:
+                self.broken[name] = error
+
+    def every_needs(self) -> Iterator[tuple[str, Needs]]:
+        """The templates of all types by their names, with what each needs."""
+        for event_type, locales in self.needs.items():
+            for locale, needs in locales.items():
+                yield f"{event_type}/{locale}.j2", needs
+
+    def _used(self) -> dict[str, set[str]]:
+        """The files that take part in some message, with the names that those around them bring in."""
+        found: dict[str, set[str]] = {}
+        own: dict[str, set[str]] = {}
+        for _, needs in self.every_needs():
+            for name in needs.files:
+                if name not in own:
+                    own[name] = defined_names(self.nodes(name))
+            known = set().union(*(own[name] for name in needs.files))
+            for name in needs.files:
+                found.setdefault(name, set()).update(known)
+        return found
+
+    @cached_property
+    def unknown(self) -> dict[str, list[Unknown]]:
+        """Filters, tests and functions that a file names and nobody has made."""
+        found = {
+            name: unknown_names(self.environment, self.nodes(name), name, known)
+            for name, known in self.used.items()
+        }
+        return {name: unknown for name, unknown in found.items() if unknown}
+
+    def _compile(self) -> None:
+        """Find what only compiling tells: a block that is there twice, say."""
+        for name in self.used:
+            if name not in self.unknown and name not in self.broken:
+                try:
+                    self.environment.get_template(name)
+                except jinja2.TemplateSyntaxError as error:
+                    self.broken[name] = error
+                except RecursionError as error:
+                    self.broken[name] = error
+
+    def line_of_block(self, name: str, block: str) -> int:
+        """Where a block begins in a template, or 0."""
+        for node in self.nodes(name):
+            if isinstance(node, nodes.Block) and node.name == block:
+                return node.lineno
+        return 0
+
+    @cached_property
+    def contracts(self) -> dict[str, tuple[Field, list[str]]]:
+        """What each type needs in all its locales, and where these disagree."""
+        return {
+            event_type: contract.merge(
+                {locale: needs.data for locale, needs in locales.items()} or {"": Field("")}
+            )
+            for event_type, locales in self.needs.items()
+        }
+
+    # -- samples -----------------------------------------------------------------------------------
+
+    @cached_property
+    def samples(self) -> dict[str, Sample]:
+        return {event_type: self._sample(event_type) for event_type in self.types}
+
+    def _sample(self, event_type: str) -> Sample:
+        file = f"templates/{event_type}/sample.json"
+        path = self.root / file
+        if not path.is_file():
+            return Sample(file, there=False)
+        try:
+            raw = bounds.decode(path.read_bytes().decode("utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            return Sample(file, no_json=error)
+        if faults := bounds.problems(raw):
+            return Sample(file, faults=tuple(faults))
+        other = None
+        if isinstance(raw, dict) and isinstance(raw.get("type"), str) and raw["type"] != event_type:
+            other = raw["type"]
+            raw = {**raw, "type": event_type}
+        try:
+            found = event.parse(raw, default_id="sample", default_source="sample")
+        except InvalidEvent as error:
+            return Sample(file, faults=tuple(error.errors), other_type=other)
+        return Sample(file, event=found, other_type=other)
+
+    @cached_property
+    def absent(self) -> dict[str, list[Absent]]:
+        """What the templates of each type name, and its sample does not have."""
+        from cli.lint.absent import absent_from_sample
+
+        return {event_type: list(absent_from_sample(self, event_type)) for event_type in self.types}
+
+    @cached_property
+    def renderings(self) -> list[Rendering]:
+        """Every sample in every locale, where nothing that it takes is broken."""
+        found = []
+        for name, needs in self.every_needs():
+            event_type, _, locale = name.removesuffix(".j2").partition("/")
+            sample = self.samples[event_type].event
+            if sample is not None and not any(
+                file in self.broken or file in self.unknown for file in needs.files
+            ):
+                found.append(self.render(name, event_type, locale, sample))
+        return found
+
+    def render(self, name: str, event_type: str, locale: str, sample: Event) -> Rendering:
+        message = error = None
+        try:
+            message = self.templates.render(sample, locale)
+        except (PermanentError, jinja2.TemplateError) as refused:
+            error = refused
+        return Rendering(name, event_type, locale, sample, message, error)
+
+    # -- routing -----------------------------------------------------------------------------------
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        from cli.lint.rulebook import Rulebook
+
+        return Rulebook(self)
+
+
+_UNPRINTABLE: Final = {
+    dict: "an object: print one of its fields",
+    list: "a list: write |listed, or loop over it with {% for %}",
+    Macro: "a macro: call it, with () behind its name",
+}
+
+
+def _print_no_objects(environment: HeraldoEnvironment) -> None:
+    """Nobody is to read "{'id': 7}": a sample that has an object where a text is printed tells."""
+    text = environment.text
+
+    def told(value: Any, path: str | None) -> str:
+        for kind, remedy in _UNPRINTABLE.items():
+            if isinstance(value, kind):
+                raise FilterError(f"{path or 'what is printed here'} is {remedy}")
+        return text(value, path)
+
+    environment.text = told  # type: ignore[method-assign]
+
+
+class _Loader(jinja2.BaseLoader):
+    """Compiles the syntax trees that were read, so that nothing is parsed a second time."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def load(
+        self,
+        environment: jinja2.Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,
+    ) -> jinja2.Template:
+        code = environment.compile(self._reader.tree(name), name, name)
+        return environment.template_class.from_code(environment, code, globals or {}, None)

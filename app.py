@@ -84,12 +84,12 @@ def lane_handler(lane: str) -> Callable[[SQSEvent], None]:
 
 @app.on_cw_event({"detail-type": [bus.DETAIL_TYPE]})
 def events(event: CloudWatchEvent) -> None:
-    bus.take_event(aws.stage(), event.to_dict())
+    bus.take_event(aws.hurried_stage(), event.to_dict())
 
 
 @app.on_cw_event({"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]})
 def alarms(event: CloudWatchEvent) -> None:
-    bus.take_alarm(aws.stage(), event.to_dict())
+    bus.take_alarm(aws.hurried_stage(), event.to_dict())
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:
@@ -102,7 +102,7 @@ def answer(call: Callable[[Request], Answer]) -> Response:
             Request(
                 headers={name.lower(): value for name, value in found.headers.items()},
                 body=found.raw_body,
-                stage=aws.stage(),
+                stage=aws.hurried_stage(),
                 query={name: query.getlist(name) for name in query} if query else {},
                 caller_arn=(context.get("identity") or {}).get("userArn") or "",
                 url=f"https://{domain}{context.get('path', '')}" if domain else "",

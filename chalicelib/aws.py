@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from chalicelib import names
 from chalicelib.stage import Stage
 
+CONNECT_SECONDS: Final = 2
 # How often the client itself asks, and for how many seconds it waits for an answer.
 _PATIENCE: Final = {
     # Never retried by the client: a publish that timed out may have been sent, and what to do then
@@ -38,11 +39,20 @@ def stage() -> Stage:
 
 
 @functools.cache
-def client(service: str) -> Any:
+def hurried_stage() -> Stage:
+    """The same for the API, whose callers wait: its clients ask once, and the API again while there
+    is time (`chalicelib.patience`)."""
+    return Stage(names.stage(), functools.partial(client, hurried=True))
+
+
+@functools.cache
+def client(service: str, *, hurried: bool = False) -> Any:
     """A service's client, with Heraldo's patience."""
     attempts, read_timeout = _PATIENCE.get(service, (3, 5))
+    if hurried:
+        attempts = 1
     config = Config(
-        connect_timeout=2,
+        connect_timeout=CONNECT_SECONDS,
         read_timeout=read_timeout,
         retries={"total_max_attempts": attempts, "mode": "standard"},
         parameter_validation=False,
@@ -82,3 +92,15 @@ def code_of(error: Exception) -> str:
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "ClientError"))
     return type(error).__name__
+
+
+def passes(error: ClientError) -> bool:
+    """Whether what a service refused now it may take a moment later."""
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+    code = code_of(error)
+    return status >= 500 or status == 429 or any(sign in code for sign in _NOT_NOW)
+
+
+# What DynamoDB, SQS and the SDKs say of too many requests:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+_NOT_NOW: Final = ("Throttl", "Throughput", "LimitExceeded", "InProgress", "TooMany")

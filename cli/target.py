@@ -63,7 +63,8 @@ class Target:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body, ensure_ascii=False).encode()
+            # Half a surrogate pair goes as its escape, for Heraldo to refuse.
+            data = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
         url = self.api_url.rstrip("/") + path
         try:
             answer = _pool().request(method, url, body=data, headers=headers)
@@ -154,12 +155,15 @@ def read_json(value: str, what: str) -> Any:
         if value == "-":
             text = sys.stdin.read()
         elif value.startswith("@"):
-            text = Path(value[1:]).read_text(encoding="utf-8")
+            text = Path(value[1:]).read_text(encoding="utf-8-sig")
         else:
             text = value
         return json.loads(text)
     except OSError as error:
         raise click.UsageError(f"{what}: cannot read {value[1:]} ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        where = f"at byte {error.start + 1} (0x{error.object[error.start]:02x})"
+        raise click.UsageError(f"{what} is not UTF-8, {where}") from None
     except ValueError as error:
         raise click.UsageError(f"{what} is not JSON: {error}") from None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote
+
+from botocore.exceptions import ClientError
 
 from chalicelib.door import cloudevents, http, intake, keys, openapi
 from chalicelib.door.http import Answer, Problem, Request
@@ -22,8 +24,6 @@ from chalicelib.store import ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.render import templates
 
-_RETRY: Final = {"Retry-After": "2"}
-
 
 def post_event(request: Request) -> Answer:
     """`POST /events`: one event; 202 accepted, 200 duplicate, or its plan where it is a dry run."""
@@ -34,7 +34,7 @@ def post_event(request: Request) -> Answer:
         return Answer(
             200, plan(checked.event, checked.lane, checked.composed, routing(request.stage.name))
         )
-    [result] = intake.accept(request.stage, [checked])
+    [result] = intake.accept(request.stage, [checked], request.patience)
     if not isinstance(result, Accepted):
         raise _refusal(result)
     return Answer(200 if result.status == "duplicate" else 202, _accepted(result))
@@ -54,9 +54,8 @@ def post_batch(request: Request) -> Answer:
             results.append({})
         except Problem as problem:
             results.append(_rejected(raw, problem))
-    for (position, checked), result in zip(
-        good, intake.accept(request.stage, [checked for _, checked in good]), strict=True
-    ):
+    taken = intake.accept(request.stage, [checked for _, checked in good], request.patience)
+    for (position, checked), result in zip(good, taken, strict=True):
         if isinstance(result, Accepted):
             results[position] = _accepted(result)
         else:
@@ -69,30 +68,34 @@ def get_event(request: Request, event_id: str) -> Answer:
     key = keys.require(request, "read")
     wanted = http.query(request, "source").get("source")
     try:
-        found = _find(request.stage, event_id)
-    except TransientError:
+        found = _find(request, event_id, key, wanted)
+    except (TransientError, ClientError):
         detail = "The ledger cannot be read right now."
-        raise Problem(503, "unavailable", detail, headers=_RETRY) from None
-    seen = [r for r in found if key.may_type(r.type) and wanted in (None, r.source)]
-    if not seen:
+        raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
+    if found is None:
         raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
-    seen.sort(key=lambda record: record.source != key.name)  # one's own first
-    return Answer(200, life(seen[0]))
+    return Answer(200, life(found))
 
 
-def _find(stage: Stage, event_id: str) -> list[Record]:
-    """The events of an id as it stands in the path, or as it is meant where it is percent-encoded.
+def _find(request: Request, event_id: str, key: Key, wanted: str | None) -> Record | None:
+    """The event of an id that a key may see: of the source that is wanted, or else its own first.
 
     A gateway hands a path on as it was sent or decoded, an id with a slash only gets through some of
     them encoded twice, and an id may itself have a percent sign; so what came is looked for first.
     """
+    stage, patience = request.stage, request.patience
     once = unquote(event_id)
-    for candidate in dict.fromkeys((event_id, once, unquote(once))):
-        if is_id(candidate):
-            found = ledger.find(stage, candidate)
-            if found:
-                return found
-    return []
+    ids = [i for i in dict.fromkeys((event_id, once, unquote(once))) if is_id(i)]
+    source = key.name if wanted is None else wanted
+    known: dict[ledger.Key, Record] = {}
+    if ids and is_id(source):
+        of_source = [(i, source) for i in ids]
+        known = patience.ask(lambda: ledger.read(stage, of_source, patience.left()))
+    found = [known[i, source] for i in ids if (i, source) in known]
+    if wanted is None and not found:
+        for event_id in ids:
+            found += patience.ask(lambda i=event_id: ledger.find(stage, i))  # type: ignore[misc]
+    return next((record for record in found if key.may_type(record.type)), None)
 
 
 def get_event_types(request: Request) -> Answer:
@@ -172,7 +175,7 @@ def _refusal(result: Conflict | TransientError) -> Problem:
         errors = [FieldError(name, problem) for name in result.fields]
         return Problem(409, "conflict", "Use a new id, or send the same event.", errors)
     detail = "The event was not taken. Send it again as it is."
-    return Problem(503, "unavailable", detail, headers=_RETRY)
+    return Problem(503, "unavailable", detail, headers=http.RETRY)
 
 
 def _rejected(raw: Any, problem: Problem) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,9 +16,10 @@ from chalicelib import log
 from chalicelib.door import intake
 from chalicelib.door.intake import Accepted
 from chalicelib.errors import PermanentError, TransientError
-from chalicelib.events.event import MAX_ID, MAX_SOURCE
+from chalicelib.events.event import MAX_ID, MAX_SOURCE, ORDERED_BY
 from chalicelib.lanes import queues
 from chalicelib.lanes.queues import DeadLetter, Received
+from chalicelib.patience import Patience
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
 
@@ -27,8 +27,9 @@ DETAIL_TYPE: Final = "Heraldo Event"
 ALARM: Final = "aws.alarm"
 # Where an event is dead-lettered whose type, and so whose lane, cannot be told.
 _LANE_OF_LAST_RESORT: Final = "alerts"
-# Seconds between tries where the ledger or the queue is out of reach, before it is dead-lettered.
-_PAUSES: Final = (0.5, 2.0)
+# Seconds in which an event must begin to be taken, and then its dead letter: with what their last
+# calls take (`http.ANSWER_SECONDS`), less than the function has.
+_SECONDS: Final = 9.0
 # Characters that SQS does not take, which JSON can carry as escapes:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -96,11 +97,7 @@ def _take(stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any]) -> Non
     except PermanentError as error:
         _dead_letter(stage, raw, envelope, error)
         return
-    for pause in (*_PAUSES, None):
-        [result] = intake.accept(stage, [checked])
-        if pause is None or not isinstance(result, TransientError):
-            break
-        time.sleep(pause)
+    [result] = intake.accept(stage, [checked], Patience(_SECONDS))
     if isinstance(result, TransientError):
         # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
         _dead_letter(stage, raw, envelope, PermanentError("unavailable", str(result)))
@@ -118,7 +115,7 @@ def _dead_letter(
         lane = _LANE_OF_LAST_RESORT
     body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
     # Its ordering key, as far as it can be read: a redrive keeps what the event asked for.
-    keys = (_text(raw.get(name)) for name in ("partitionkey", "recipient", "subject", "type"))
+    keys = (_text(raw.get(name)) for name in ORDERED_BY)
     message = Received(
         message_id=envelope["id"],
         receipt_handle="",
@@ -135,8 +132,12 @@ def _dead_letter(
         _text(raw["source"])[:MAX_SOURCE],
         event_type[:MAX_ID],
     )
-    if not queues.dead_letter(stage.sqs, stage.dead_queue_url(lane), [letter]):
-        raise TransientError("the dead letter was not queued")
+
+    def put() -> None:
+        if not queues.dead_letter(stage.sqs, stage.dead_queue_url(lane), [letter]):
+            raise TransientError("the dead letter was not queued")
+
+    Patience(_SECONDS).ask(put)
     log.warning("dead-lettered", lane=lane, event=envelope["id"], reason=error.reason)
 
 

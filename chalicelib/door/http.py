@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from chalicelib.errors import FieldError, HeraldoError
 from chalicelib.events import bounds
+from chalicelib.patience import Patience
 from chalicelib.stage import Stage
 
 EVENT_BYTES: Final = 256 * 1024
@@ -29,6 +30,12 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+RETRY: Final[Mapping[str, str]] = {"Retry-After": "2"}
+
+# A request's last call of AWS begins within so many seconds. It may take what the clients wait for a
+# connection and an answer (5), a cold start came before it (3), and API Gateway gives up after 29.
+ANSWER_SECONDS: Final = 18.0
 
 TITLES: Final = {
     400: "The request cannot be read",
@@ -60,6 +67,7 @@ class Request:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     caller_arn: str = ""
     url: str = ""
+    patience: Patience = field(default_factory=lambda: Patience(ANSWER_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
-from chalicelib.lanes import queues
+from chalicelib.lanes.enqueue import enqueue
+from chalicelib.patience import Patience
 from chalicelib.plan import catalog
 from chalicelib.plan.compose import Composed, compose
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
+from chalicelib.store import claims as ledger_claims
 from chalicelib.store import fingerprint, ledger
 from chalicelib.store.ledger import Record
 from chalicelib.words.contract import missing
@@ -101,14 +102,17 @@ def _unknown_type(event_type: str, known: Templates) -> str:
     return f"is not a known event type{near or '; known are ' + ', '.join(known.types)}"
 
 
-def accept(stage: Stage, checked: Sequence[Checked]) -> list[Accepted | Conflict | TransientError]:
+def accept(
+    stage: Stage, checked: Sequence[Checked], patience: Patience
+) -> list[Accepted | Conflict | TransientError]:
     """Take events: claim each in the ledger, then queue it. One result per event, in order.
 
-    A `TransientError` among the results says that this event was not taken and may be sent again.
+    A `TransientError` among the results says that this event was not taken and may be sent again. So
+    it is with every event behind it that has its ordering key, which would overtake it otherwise.
     """
     claims = [_Claim(c) for c in checked]
-    _claim(stage, claims)
-    _enqueue(stage, [claim for claim in claims if claim.to_queue])
+    _claim(stage, claims, patience)
+    _enqueue(stage, _in_order(claims), patience)
     return [claim.result() for claim in claims]
 
 
@@ -132,7 +136,11 @@ class _Claim:
     def key(self) -> ledger.Key:
         """What must be unique: the event's own key, or that of its content."""
         source = self.event.source
-        return ledger.content_key(self.content, source) if self.content else (self.event.id, source)
+        return (
+            ledger_claims.content_key(self.content, source)
+            if self.content
+            else (self.event.id, source)
+        )
 
     def _content(self) -> str:
         # What a test key sent publishes nothing, so it must never stand for what a live key sends.
@@ -171,7 +179,7 @@ class _Claim:
         return Accepted(self.event.id, self.lane, status)
 
 
-def _claim(stage: Stage, claims: Sequence[_Claim]) -> None:
+def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
     """Claim every event in the ledger, as few calls as its rules allow."""
     first: dict[ledger.Key, _Claim] = {}
     again: list[_Claim] = []
@@ -181,8 +189,8 @@ def _claim(stage: Stage, claims: Sequence[_Claim]) -> None:
         else:
             first[claim.key] = claim
     firsts = list(first.values())
-    wanted = [ledger.Claim(c.record(), c.content) for c in firsts]
-    for claim, known in zip(firsts, ledger.claim(stage, wanted), strict=True):
+    wanted = [ledger_claims.Claim(c.record(), c.content) for c in firsts]
+    for claim, known in zip(firsts, ledger_claims.claim(stage, wanted, patience), strict=True):
         if known is None:
             claim.to_queue = True
         elif isinstance(known, TransientError):
@@ -197,22 +205,23 @@ def _claim(stage: Stage, claims: Sequence[_Claim]) -> None:
             claim.event, claim.duplicate, claim.earlier = earlier.event, True, earlier
 
 
-def _enqueue(stage: Stage, claims: Sequence[_Claim]) -> None:
-    """Queue claimed events: ten to a call, the lanes side by side, order kept within a lane."""
-    lanes: dict[str, list[_Claim]] = {}
+def _in_order(claims: Sequence[_Claim]) -> list[_Claim]:
+    """What can be queued now: nothing that stands behind an event of its key that was not claimed."""
+    stuck: set[str] = set()
+    ready: list[_Claim] = []
     for claim in claims:
-        lanes.setdefault(claim.lane, []).append(claim)
-    if len(lanes) == 1:
-        for lane, waiting in lanes.items():
-            _enqueue_lane(stage, lane, waiting)
-    elif lanes:
-        _ = stage.sqs  # made by one thread, for botocore's sessions know of no other
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            list(pool.map(lambda pair: _enqueue_lane(stage, *pair), lanes.items()))
+        key = claim.event.ordering_key
+        if isinstance(claim.error, TransientError):
+            stuck.add(key)
+        elif claim.to_queue and key in stuck:
+            claim.error = TransientError("an earlier event of its ordering key was not taken")
+        elif claim.to_queue:
+            ready.append(claim)
+    return ready
 
 
-def _enqueue_lane(stage: Stage, lane: str, claims: Sequence[_Claim]) -> None:
-    problems = queues.enqueue(stage, lane, [claim.event for claim in claims])
+def _enqueue(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
+    problems = enqueue(stage, [(claim.lane, claim.event) for claim in claims], patience)
     for claim, problem in zip(claims, problems, strict=True):
         if problem:
             claim.error = TransientError(problem)

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from chalicelib import names
+from chalicelib.door import http
 from chalicelib.door.http import Problem, Request
-from chalicelib.stage import Stage
+from chalicelib.errors import TransientError
 
 SCOPES: Final = ("send", "read", "admin")
 # How long a worker trusts what it read: a revoked key is refused at the latest after this.
@@ -77,7 +78,7 @@ def _caller(request: Request) -> Key:
     if match is None:
         detail = "Send the header Authorization: Bearer <key>."
         raise Problem(401, "no-key", detail, headers=_CHALLENGE)
-    key = _look_up(request.stage, hash_of(match[1]))
+    key = _look_up(request, hash_of(match[1]))
     if key is None:
         detail = "This key is not known, or was revoked."
         raise Problem(401, "unknown-key", detail, headers=_CHALLENGE)
@@ -97,18 +98,21 @@ def _signed(arn: str) -> Key:
     return Key(name.rsplit("/", 1)[-1] or kind, frozenset(("admin",)))
 
 
-def _look_up(stage: Stage, key_hash: str) -> Key | None:
+def _look_up(request: Request, key_hash: str) -> Key | None:
     now = time.monotonic()
     cached = _cache.get(key_hash)
     if cached is not None and cached[0] > now:
         return cached[1]
+    stage = request.stage
     try:
-        answer = stage.dynamodb.get_item(
-            TableName=stage.table("keys"), Key={"hash": {"S": key_hash}}
+        answer = request.patience.ask(
+            lambda: stage.dynamodb.get_item(
+                TableName=stage.table("keys"), Key={"hash": {"S": key_hash}}
+            )
         )
-    except (BotoCoreError, ClientError):
+    except (TransientError, ClientError):
         detail = "Keys cannot be checked right now."
-        raise Problem(503, "keys-unavailable", detail, headers={"Retry-After": "2"}) from None
+        raise Problem(503, "keys-unavailable", detail, headers=http.RETRY) from None
     item = answer.get("Item")
     found = _from_item(item) if item and hmac.compare_digest(item["hash"]["S"], key_hash) else None
     if len(_cache) >= _CACHE_KEYS:  # a guesser must not fill the worker's memory

@@ -23,6 +23,8 @@ MAX_ATTRIBUTE: Final = 1024
 
 _STRINGS: Final = ("recipient", "locale", "partitionkey", "traceparent")
 _TIMES: Final = ("time", "expirytime", "deliverat")
+# What decides an event's ordering key: the first of these that it has.
+ORDERED_BY: Final = ("partitionkey", "recipient", "subject", "type")
 _OPTIONAL: Final = ("subject", "time", "expirytime", *_STRINGS, "datacontenttype", "dataschema")
 _KNOWN: Final = frozenset(
     ("specversion", "id", "source", "type", "subject", "data", "datacontenttype", "dataschema")

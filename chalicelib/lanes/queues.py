@@ -1,19 +1,17 @@
-"""What is done to a lane's queues: fill, acknowledge, hand back, dead-letter."""
+"""What a lane does to its queues: acknowledge, hand back, dead-letter; and a queue's words."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import aws
 from chalicelib.errors import TransientError
-from chalicelib.events.event import Event, is_id
-from chalicelib.stage import Stage
+from chalicelib.events.event import is_id
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -97,69 +95,6 @@ def group_id(ordering_key: str) -> str:
 
 def deduplication_id(event_id: str, source: str) -> str:
     return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
-
-
-def enqueue(stage: Stage, lane: str, events: Sequence[Event]) -> list[str]:
-    """Put events into a lane's queue, in order; gives for each what went wrong, or nothing.
-
-    What comes after an event of its own ordering key that was not queued is not queued either.
-    """
-    try:
-        url = stage.queue_url(lane)
-    except (BotoCoreError, ClientError) as error:
-        return [f"the queue cannot be reached ({aws.code_of(error)})"] * len(events)
-    problems = [""] * len(events)
-    failed_keys: set[str] = set()
-    for positions in _batches(events):
-        # An event behind one of its own key that was not queued would overtake it.
-        for position in positions:
-            if events[position].ordering_key in failed_keys:
-                problems[position] = "an earlier event of its ordering key was not queued"
-        batch = [position for position in positions if not problems[position]]
-        for position, code in _send(stage, url, events, batch).items():
-            problems[position] = f"the event was not queued ({code})"
-            failed_keys.add(events[position].ordering_key)
-    return problems
-
-
-def _send(
-    stage: Stage, url: str, events: Sequence[Event], batch: Sequence[int]
-) -> Mapping[int, str]:
-    """One call; gives the positions that SQS did not take, each with its code."""
-    if not batch:
-        return {}
-    entries: Any = [_entry(position, events[position]) for position in batch]
-    try:
-        answer = stage.sqs.send_message_batch(QueueUrl=url, Entries=entries)
-    except (BotoCoreError, ClientError) as error:
-        return dict.fromkeys(batch, aws.code_of(error))
-    done = {int(sent["Id"]) for sent in answer.get("Successful", ())}
-    codes = {int(failed["Id"]): failed.get("Code", "Failed") for failed in answer.get("Failed", ())}
-    return {n: codes.get(n, "NoAnswer") for n in batch if n not in done}
-
-
-def _batches(events: Sequence[Event]) -> Iterable[list[int]]:
-    """Positions to send in one call each, within SQS's bounds."""
-    batch: list[int] = []
-    total = 0
-    for position, found in enumerate(events):
-        size = len(found.to_json().encode())
-        if batch and (len(batch) == BATCH_ENTRIES or total + size > MESSAGE_BYTES):
-            yield batch
-            batch, total = [], 0
-        batch.append(position)
-        total += size
-    if batch:
-        yield batch
-
-
-def _entry(position: int, found: Event) -> dict[str, Any]:
-    return {
-        "Id": str(position),
-        "MessageBody": found.to_json(),
-        "MessageGroupId": group_id(found.ordering_key),
-        "MessageDeduplicationId": deduplication_id(found.id, found.source),
-    }
 
 
 def wait_seconds(failures: int) -> int:

@@ -7,7 +7,6 @@ botocore pays for every nested value of an item in CPU, twice per event.
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,14 +47,6 @@ STATUSES: Final = (
 KEEP_SECONDS: Final = 30 * 24 * 3600
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 WRITE_ITEMS: Final = 25
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
-CLAIM_ITEMS: Final = 100
-# How long the door waits for what equal content was taken as.
-READ_SECONDS: Final = 5.0
-# FIFO's own deduplication window, in which equal content without an id is one event:
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html
-SAME_CONTENT_SECONDS: Final = 300
-
 Key = tuple[str, str]  # (id, source)
 # One for all: `json.dumps` with options makes a new encoder for every item.
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
@@ -197,160 +188,8 @@ def write(stage: Stage, records: Sequence[Record], seconds: float) -> list[Recor
     return [record for record in records if record.key in unwritten]
 
 
-def content_key(content: str, source: str) -> Key:
-    """Where the ledger keeps which event had this content. No event is there: ids have one line."""
-    return (f"content\n{content}", source)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A record to be written if there is none yet.
-
-    `content` is the hash of an event that came without an id: the claim then fails as well where
-    equal content of that source was claimed within five minutes.
-    """
-
-    record: Record
-    content: str = ""
-
-    def writes(self, table_name: str, now: int) -> list[dict[str, Any]]:
-        """The conditional puts that stand or fall together."""
-        put = {
-            "TableName": table_name,
-            "Item": to_item(self.record, str(now + KEEP_SECONDS)),
-            "ConditionExpression": "attribute_not_exists(id)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if not self.content:
-            return [put]
-        pointer_id, source = content_key(self.content, self.record.source)
-        pointer = {
-            "id": {"S": pointer_id},
-            "source": {"S": source},
-            "event_id": {"S": self.record.id},
-            "claimed": {"N": str(now)},
-            "expires": {"N": str(now + SAME_CONTENT_SECONDS)},
-        }
-        condition = "attribute_not_exists(id) OR claimed <= :before"
-        before = {":before": {"N": str(now - SAME_CONTENT_SECONDS)}}
-        return [
-            {
-                **put,
-                "Item": pointer,
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": before,
-            },
-            put,
-        ]
-
-
-def claim(stage: Stage, claims: Sequence[Claim]) -> list[Record | TransientError | None]:
-    """Claim events: None for a claim that holds, else the record that was there before.
-
-    A claim that could not be decided is a TransientError in its place; it may still hold. One call
-    for one event with an id, one for each hundred puts otherwise.
-    """
-    results: list[Record | TransientError | None] = [None] * len(claims)
-    if len(claims) == 1 and not claims[0].content:
-        results[0] = _claim_one(stage, claims[0])
-        return results
-    for positions in _claim_chunks(claims):
-        for position, result in _claim_together(stage, claims, positions).items():
-            results[position] = result
-    return results
-
-
-def _claim_one(stage: Stage, claim: Claim) -> Record | TransientError | None:
-    try:
-        stage.dynamodb.put_item(**claim.writes(stage.table(table.LEDGER), int(time.time()))[0])
-    except ClientError as error:
-        if aws.code_of(error) == "ConditionalCheckFailedException":
-            item: Any = error.response.get("Item")
-            return from_item(item) if item else TransientError("the ledger did not answer whole")
-        return TransientError(f"the ledger cannot be written ({aws.code_of(error)})")
-    except BotoCoreError as error:
-        return TransientError(f"the ledger cannot be written ({aws.code_of(error)})")
-    return None
-
-
-def _claim_chunks(claims: Sequence[Claim]) -> Iterable[list[int]]:
-    chunk: list[int] = []
-    total = 0
-    for position, claim in enumerate(claims):
-        puts = 2 if claim.content else 1
-        if total + puts > CLAIM_ITEMS:
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(position)
-        total += puts
-    if chunk:
-        yield chunk
-
-
-def _claim_together(
-    stage: Stage, claims: Sequence[Claim], positions: Sequence[int]
-) -> dict[int, Record | TransientError | None]:
-    """One transaction for all; those it refuses are told apart, and the rest is tried again."""
-    results: dict[int, Record | TransientError | None] = {}
-    pointed: dict[int, Key] = {}
-    open_positions = list(positions)
-    trouble = "throttled"
-    for turn in range(10):
-        if not open_positions:
-            break
-        if turn > 1:
-            time.sleep(random.uniform(0.01, 0.05 * turn))  # noqa: S311 - spreads rivals, no secret
-        now = int(time.time())
-        owners: list[int] = []
-        writes: list[Any] = []
-        for position in open_positions:
-            for put in claims[position].writes(stage.table(table.LEDGER), now):
-                owners.append(position)
-                writes.append({"Put": put})
-        try:
-            stage.dynamodb.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            trouble = aws.code_of(error)
-            if trouble != "TransactionCanceledException":
-                continue
-            reasons: Any = error.response.get("CancellationReasons", ())
-            for position, reason in zip(owners, reasons, strict=False):
-                item = reason.get("Item")
-                if reason.get("Code") != "ConditionalCheckFailed" or not item:
-                    continue
-                if "event_id" in item:
-                    pointed[position] = (item["event_id"]["S"], item["source"]["S"])
-                else:
-                    results[position] = from_item(item)
-            open_positions = [p for p in open_positions if p not in results and p not in pointed]
-        except BotoCoreError as error:
-            trouble = aws.code_of(error)
-        else:
-            results.update(dict.fromkeys(open_positions))
-            open_positions = []
-    for position in open_positions:
-        results[position] = TransientError(f"the ledger cannot be written ({trouble})")
-    return results | _pointed(stage, claims, pointed)
-
-
-def _pointed(
-    stage: Stage, claims: Sequence[Claim], pointed: Mapping[int, Key]
-) -> dict[int, Record | TransientError | None]:
-    """The records of events that came without an id and were here a moment ago."""
-    if not pointed:
-        return {}
-    try:
-        known = read(stage, pointed.values(), READ_SECONDS)
-    except TransientError as error:
-        return dict.fromkeys(pointed, error)
-    return {
-        p: known.get(key) or Record(*key, status=PUBLISHED, test=claims[p].record.test)
-        for p, key in pointed.items()
-    }
-
-
 def find(stage: Stage, event_id: str) -> list[Record]:
-    """Every event with this id, one for each source that used it.
+    """Events with this id, one for each source that used it: fifty at the most.
 
     Raises
     ------

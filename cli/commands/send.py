@@ -17,10 +17,10 @@ _SHOWN = 10
 
 @click.command
 @targets.event_options(type_required=False)
-@click.option("--from", "lines", type=click.File(encoding="utf-8"), help="JSON Lines, or -.")
+@click.option("--from", "lines", type=click.File("rb"), help="JSON Lines, or -.")
 @targets.stage_option
 @targets.json_option
-def command(stage: str | None, as_json: bool, lines: IO[str] | None, **options: Any) -> None:
+def command(stage: str | None, as_json: bool, lines: IO[bytes] | None, **options: Any) -> None:
     """Send one event of TYPE (without --data, the type's sample), or all those of a file.
 
     \b
@@ -53,14 +53,19 @@ def command(stage: str | None, as_json: bool, lines: IO[str] | None, **options: 
     )
 
 
-def _send_lines(target: targets.Target, lines: IO[str], as_json: bool) -> None:
+def _send_lines(target: targets.Target, lines: IO[bytes], as_json: bool) -> None:
     summary = bulk.Summary()
     interrupted = False
+    failed: click.ClickException | None = None
     try:
         for _ in bulk.send(target, lines, summary):
             _progress(lines, summary)
     except KeyboardInterrupt:
         interrupted = True
+    except click.ClickException as error:  # what was taken until then is told all the same
+        failed = error
+        if not summary.lines:
+            raise
     _progress(lines, summary, last=True)
     if as_json:
         print(json.dumps(summary.as_json(), ensure_ascii=False))
@@ -74,19 +79,20 @@ def _send_lines(target: targets.Target, lines: IO[str], as_json: bool) -> None:
     if interrupted:
         click.echo("Interrupted. Run it again: what was taken is not sent twice.", err=True)
         sys.exit(130)
+    if failed:
+        raise failed
     if summary.refused:
         sys.exit(1)
 
 
-def _progress(lines: IO[str], summary: bulk.Summary, last: bool = False) -> None:
+def _progress(lines: IO[bytes], summary: bulk.Summary, last: bool = False) -> None:
     """One line on a terminal, rewritten as it goes; nothing in a pipe."""
     if not sys.stderr.isatty():
         return
     share = ""
     try:
         size = os.fstat(lines.fileno()).st_size
-        # The text layer cannot tell its place while it is being iterated; the buffer below can.
-        share = f" ({lines.buffer.tell() / size:.0%})" if size else ""  # type: ignore[attr-defined]
-    except (OSError, AttributeError, ValueError):
+        share = f" ({lines.tell() / size:.0%})" if size else ""
+    except (OSError, ValueError):
         pass  # a pipe has no size
     click.echo(f"\r{summary.lines:,} lines{share} ", nl=last, err=True)

@@ -129,7 +129,7 @@ class Stage:
 
 def forget() -> None:
     """Drop what a worker has learnt of its stage. Its clients stay: they take long to make."""
-    for cached in (routing, templates, aws.stage):
+    for cached in (routing, templates, aws.stage, aws.hurried_stage):
         cached.cache_clear()  # type: ignore[attr-defined]
     keys._cache.clear()
 
@@ -154,7 +154,9 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
     with mock_aws():
         found = Stage(client("sqs"), client("sns"), client("dynamodb"))
         _build(found)
-        own_clients = [aws.client(service) for service in ("sqs", "sns", "dynamodb")]
+        services = ("sqs", "sns", "dynamodb")
+        own_clients = [aws.client(s) for s in services]
+        own_clients += [aws.client(s, hurried=True) for s in services]
         for own in own_clients:
             own.meta.events.register("before-call", found.record, unique_id="calls")
         yield found

@@ -14,6 +14,7 @@ from chalicelib import aws
 from chalicelib.door import intake, keys
 from chalicelib.door.intake import Accepted
 from chalicelib.events.event import is_id
+from chalicelib.patience import Patience
 from chalicelib.rules.reading import routing
 from chalicelib.store import fingerprint, ledger
 from tests.factories import sample, shipped
@@ -108,7 +109,7 @@ def test_of_fifty_at_once_one_is_accepted(stage: Stage) -> None:
     checked = intake.check(shipped(1), routing(), default_source="s")
 
     def send(_: int) -> str:
-        [result] = intake.accept(aws.stage(), [checked])
+        [result] = intake.accept(aws.hurried_stage(), [checked], Patience(20))
         assert isinstance(result, Accepted)
         return result.status
 

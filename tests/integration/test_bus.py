@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import aws, names
+from chalicelib import aws, names, patience
 from chalicelib.door import bus
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
@@ -128,7 +128,7 @@ def test_another_event_under_an_id_that_is_taken_is_kept_with_its_reason(stage: 
 def test_what_cannot_be_queued_now_is_kept_and_not_forgotten(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus, "_PAUSES", (0.0,))
+    monkeypatch.setattr(patience, "_PAUSE", 0.0)
     stage.sqs.delete_queue(QueueUrl=stage.queue_url(names.queue("local", "orders")))
     bus.take_event(aws.stage(), on_the_bus(shipped()))
     [(_, attributes)] = letters(stage, "orders")

@@ -18,6 +18,7 @@ FLOORS = (
     "channels",
     "words rules store",
     "events",
+    "patience",
     "aws",
     "stage",
     "errors names log spelling",

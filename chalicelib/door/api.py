@@ -34,7 +34,7 @@ def post_event(request: Request) -> Answer:
         return Answer(
             200, plan(checked.event, checked.lane, checked.composed, routing(request.stage.name))
         )
-    [result] = intake.accept(request.stage, [checked], request.patience)
+    [result] = intake.accept(request.stage, [checked], key.name, request.patience)
     if not isinstance(result, Accepted):
         raise _refusal(result)
     return Answer(200 if result.status == "duplicate" else 202, _accepted(result))
@@ -54,7 +54,8 @@ def post_batch(request: Request) -> Answer:
             results.append({})
         except Problem as problem:
             results.append(_rejected(raw, problem))
-    taken = intake.accept(request.stage, [checked for _, checked in good], request.patience)
+    events = [checked for _, checked in good]
+    taken = intake.accept(request.stage, events, key.name, request.patience)
     for (position, checked), result in zip(good, taken, strict=True):
         if isinstance(result, Accepted):
             results[position] = _accepted(result)
@@ -86,7 +87,7 @@ def _find(request: Request, event_id: str, key: Key, wanted: str | None) -> Reco
     stage, patience = request.stage, request.patience
     once = unquote(event_id)
     ids = [i for i in dict.fromkeys((event_id, once, unquote(once))) if is_id(i)]
-    source = key.name if wanted is None else wanted
+    source = key.source if wanted is None else wanted
     known: dict[ledger.Key, Record] = {}
     if ids and is_id(source):
         of_source = [(i, source) for i in ids]
@@ -152,6 +153,8 @@ def life(record: Record) -> dict[str, Any]:
     if record.reason:
         found["reason"] = record.reason
         found["detail"] = record.detail
+    if record.sender:
+        found["key"] = record.sender
     if record.test:
         found["test"] = True
     return found
@@ -161,8 +164,13 @@ def _check(raw: dict[str, Any], key: Key, stage: Stage) -> Checked:
     event_type = raw.get("type")
     if isinstance(event_type, str) and not key.may_type(event_type):
         raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")
+    source = raw.get("source")
+    if isinstance(source, str) and source and not key.may_source(source):
+        may = " or ".join(key.sources)
+        detail = f"The key {key.name} speaks for {may} and what lies beneath; leave source out for {key.source}."
+        raise Problem(403, "source", detail)
     try:
-        return intake.check(raw, routing(stage.name), default_source=key.name, test=key.test)
+        return intake.check(raw, routing(stage.name), default_source=key.source, test=key.test)
     except InvalidEvent as error:
         status = 413 if error.reason == "too-large" else 422
         detail = "Nothing was queued. Mend the fields below and send it again."

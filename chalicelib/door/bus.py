@@ -15,6 +15,7 @@ from urllib.parse import quote
 from chalicelib import log
 from chalicelib.door import intake
 from chalicelib.door.intake import Accepted
+from chalicelib.door.keys import lies_beneath
 from chalicelib.errors import PermanentError, TransientError
 from chalicelib.events.event import MAX_ID, MAX_SOURCE, ORDERED_BY
 from chalicelib.lanes import queues
@@ -38,7 +39,8 @@ _REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uff
 def take_event(stage: Stage, envelope: Mapping[str, Any]) -> None:
     """Accept an event that was put on the bus with detail-type `Heraldo Event`.
 
-    The detail is an event as over HTTP. EventBridge's id makes it idempotent where it has none.
+    The detail is an event as over HTTP. EventBridge's id makes it idempotent where it has none. Who
+    puts events on the bus speaks for nobody else: a source of the event's own lies beneath theirs.
 
     Raises
     ------
@@ -46,9 +48,13 @@ def take_event(stage: Stage, envelope: Mapping[str, Any]) -> None:
     """
     detail = envelope.get("detail")
     raw: dict[str, Any] = dict(detail) if isinstance(detail, Mapping) else {}
-    for name, default in (("id", envelope["id"]), ("source", _source(envelope))):
-        if raw.get(name) is None:
-            raw[name] = default
+    if raw.get("id") is None:
+        raw["id"] = envelope["id"]
+    theirs, source = _source(envelope), raw.get("source")
+    if source is None:
+        raw["source"] = theirs
+    elif isinstance(source, str) and source and not lies_beneath(source, theirs):
+        raw["source"] = f"{theirs}/{source}"
     _take(stage, raw, envelope)
 
 
@@ -97,7 +103,7 @@ def _take(stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any]) -> Non
     except PermanentError as error:
         _dead_letter(stage, raw, envelope, error)
         return
-    [result] = intake.accept(stage, [checked], Patience(_SECONDS))
+    [result] = intake.accept(stage, [checked], "eventbridge", Patience(_SECONDS))
     if isinstance(result, TransientError):
         # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
         _dead_letter(stage, raw, envelope, PermanentError("unavailable", str(result)))

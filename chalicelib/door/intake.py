@@ -52,7 +52,7 @@ class Accepted:
 
 
 class Conflict(PermanentError):
-    """The id was taken for an event with other content; `fields` names what differs."""
+    """The id was taken for an event with other content; `fields` names what differs, to its sender."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         super().__init__("conflict", "the id stands for an event with other content")
@@ -103,14 +103,16 @@ def _unknown_type(event_type: str, known: Templates) -> str:
 
 
 def accept(
-    stage: Stage, checked: Sequence[Checked], patience: Patience
+    stage: Stage, checked: Sequence[Checked], sender: str, patience: Patience
 ) -> list[Accepted | Conflict | TransientError]:
     """Take events: claim each in the ledger, then queue it. One result per event, in order.
+
+    `sender` is the name of who sent them, which the ledger keeps.
 
     A `TransientError` among the results says that this event was not taken and may be sent again. So
     it is with every event behind it that has its ordering key, which would overtake it otherwise.
     """
-    claims = [_Claim(c) for c in checked]
+    claims = [_Claim(c, sender) for c in checked]
     _claim(stage, claims, patience)
     _enqueue(stage, _in_order(claims), patience)
     return [claim.result() for claim in claims]
@@ -119,8 +121,9 @@ def accept(
 class _Claim:
     """One event on its way into the ledger and the queue."""
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, sender: str) -> None:
         self.checked = checked
+        self.sender = sender
         self.lane = checked.lane
         named = bool(checked.event.id)
         self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
@@ -153,6 +156,7 @@ class _Claim:
             type=self.event.type,
             lane=self.lane,
             fields=self.fields,
+            sender=self.sender,
             test=self.checked.test,
         )
         record.enter(ledger.ACCEPTED, ledger.now_text())
@@ -164,7 +168,10 @@ class _Claim:
             self.error = Conflict(("test_key",))
             return
         if fingerprint.differ(record.fields, self.fields):
-            self.error = Conflict(fingerprint.differing(record.fields, self.fields))
+            # Which fields differ is for who sent them: another would learn from it what they hold.
+            own = record.sender == self.sender
+            differing = fingerprint.differing(record.fields, self.fields) if own else ()
+            self.error = Conflict(differing)
             return
         self.event = self.event.with_id(record.id)
         self.lane = record.lane or self.lane

@@ -35,12 +35,21 @@ _cache: dict[str, tuple[float, Key | None]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that was shown: its name, scopes and the event types it is for (none: all)."""
+    """A key that was shown: its name, scopes and the event types it is for (none: all).
+
+    `sources` are those that its events may have, and what lies beneath each; the first is that of an
+    event which names none. `*` is any.
+    """
 
     name: str
     scopes: frozenset[str]
+    sources: tuple[str, ...]
     types: tuple[str, ...] = ()
     test: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.sources[0]
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
@@ -51,6 +60,15 @@ class Key:
             event_type.startswith(t[:-1]) if t.endswith("*") else event_type == t
             for t in self.types
         )
+
+    def may_source(self, source: str) -> bool:
+        """Whether the key may speak for this source."""
+        return any(of == "*" or lies_beneath(source, of) for of in self.sources)
+
+
+def lies_beneath(source: str, above: str) -> bool:
+    """Whether a source is `above` or lies beneath it, as /shop/returns does beneath /shop."""
+    return source == above or source.startswith(above.rstrip("/") + "/")
 
 
 def hash_of(secret: str) -> str:
@@ -95,7 +113,8 @@ def _signed(arn: str) -> Key:
     kind, _, name = arn.split(":", 5)[-1].partition("/")
     if kind == "assumed-role":  # the session's name is its own choice, the role's is not
         name = name.split("/", 1)[0]
-    return Key(name.rsplit("/", 1)[-1] or kind, frozenset(("admin",)))
+    name = name.rsplit("/", 1)[-1] or kind
+    return Key(name, frozenset(("admin",)), (name,))
 
 
 def _look_up(request: Request, key_hash: str) -> Key | None:
@@ -122,9 +141,12 @@ def _look_up(request: Request, key_hash: str) -> Key | None:
 
 
 def _from_item(item: Mapping[str, Any]) -> Key:
+    name = item["name"]["S"]
     return Key(
-        name=item["name"]["S"],
+        name=name,
         scopes=frozenset(item["scope"]["S"].split()),
+        # A key from before keys had sources may use any.
+        sources=tuple(item["source"]["S"].split()) if "source" in item else (name, "*"),
         types=tuple(item["types"]["S"].split()) if "types" in item else (),
         test=bool(item["test"]["BOOL"]) if "test" in item else False,
     )

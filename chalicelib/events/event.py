@@ -171,7 +171,7 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
         content_type = None
     event_id = _string(raw, "id", MAX_ID, errors) or default_id
     source = _string(raw, "source", MAX_SOURCE, errors)
-    if source is not None and not _URI_REFERENCE.match(source):
+    if source is not None and not is_uri_reference(source):
         problem = (
             "must be a URI reference such as /shop: no spaces, quotes, or % without its digits"
         )
@@ -215,6 +215,11 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
 def shown(name: object, otherwise: str) -> str:
     """A field's name as a refusal or a log may have it; what is no name could be anything."""
     return str(name) if _SHOWN.match(str(name)) else otherwise
+
+
+def is_uri_reference(text: str) -> bool:
+    """Whether this can be a source: a URI reference such as /shop."""
+    return _URI_REFERENCE.match(text) is not None
 
 
 def is_json(media: object) -> bool:

@@ -57,7 +57,7 @@ class Record:
     """What is known of one event.
 
     `sent` maps `destination/locale` to SNS's message id; `template` is the version that was rendered;
-    `fields` has short hashes of the content's fields, so that a changed one can be named.
+    `fields` is the fingerprint of its content, `sender` the name of the key that sent it.
     """
 
     id: str
@@ -74,6 +74,7 @@ class Record:
     attempts: int = 0
     fields: str = ""
     test: bool = False
+    sender: str = ""
 
     @property
     def key(self) -> Key:
@@ -116,6 +117,8 @@ def to_item(record: Record, expires: str) -> dict[str, Any]:
         item["fields"] = {"S": record.fields}
     if record.test:
         item["test"] = {"BOOL": True}
+    if record.sender:
+        item["sender"] = {"S": record.sender}
     return item
 
 
@@ -139,6 +142,7 @@ def from_item(item: Mapping[str, Any]) -> Record:
         attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
         fields=text("fields"),
         test=bool(item["test"]["BOOL"]) if "test" in item else False,
+        sender=text("sender"),
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 import click
 
 from chalicelib import names
-from chalicelib.door.keys import CACHE_SECONDS, SCOPES, hash_of
+from chalicelib.door.keys import CACHE_SECONDS, SCOPES, hash_of, lies_beneath
+from chalicelib.events.event import MAX_SOURCE, is_uri_reference
 from chalicelib.spelling import did_you_mean
 from cli import target as targets
 from cli.account import account, aws_errors, type_problem
@@ -25,6 +26,8 @@ _RANDOM_BYTES: Final = 32
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _SHORTEST_PREFIX: Final = 4
 _SHOWN_HASH: Final = 8
+# What comes over the bus or straight from a queue has these, and no key speaks for it.
+_NOT_FOR_KEYS: Final = ("eventbridge:", "queue:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class StoredKey:
     hash: str
     name: str
     scopes: tuple[str, ...]
+    sources: tuple[str, ...]
     types: tuple[str, ...]
     test: bool
     created: str
@@ -48,6 +52,7 @@ class StoredKey:
             text("hash"),
             text("name"),
             tuple(text("scope").split()),
+            tuple(text("source").split()) or (text("name"), "*"),
             tuple(text("types").split()),
             bool(item["test"]["BOOL"]) if "test" in item else False,
             text("created"),
@@ -65,6 +70,7 @@ class StoredKey:
             "hash": {"S": self.hash},
             "name": {"S": self.name},
             "scope": {"S": " ".join(self.scopes)},
+            "source": {"S": " ".join(self.sources)},
             "created": {"S": self.created},
             "last": {"S": self.last},
         }
@@ -79,6 +85,7 @@ class StoredKey:
             "id": self.id,
             "name": self.name,
             "scopes": list(self.scopes),
+            "sources": list(self.sources),
             "types": list(self.types),
             "test": self.test,
             "created": self.created,
@@ -98,8 +105,14 @@ def command() -> None:
 
 
 @command.command
-@click.option("--name", required=True, help="Whose key it is; the default source of its events.")
+@click.option("--name", required=True, help="Whose key it is.")
 @click.option("--scope", "scopes", multiple=True, required=True, help="send, read or admin.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    help="For whom it speaks, and for what lies beneath; default: its name. '*' is anybody.",
+)
 @click.option("--types", multiple=True, help="Only these event types, such as 'order.*'.")
 @click.option("--test", is_flag=True, help="Everything is run, and nothing is published.")
 @targets.stage_option
@@ -107,6 +120,7 @@ def command() -> None:
 def create(
     name: str,
     scopes: tuple[str, ...],
+    sources: tuple[str, ...],
     types: tuple[str, ...],
     test: bool,
     stage: str | None,
@@ -114,10 +128,12 @@ def create(
 ) -> None:
     """Create a key, and show it this once: only its hash is stored.
 
-    --scope and --types can be repeated.
+    --scope, --source and --types can be repeated; the first source is that of an event which names
+    none. A key that takes over from another has its source, so that nothing is sent twice.
 
     \b
     ./heraldo keys create --name shop --scope send --scope read
+    ./heraldo keys create --name shop-2027 --source shop --scope send --scope read
     ./heraldo keys create --name shop-test --scope send --types 'order.*' --test --stage prod
     """
     if not _NAME.match(name):
@@ -128,6 +144,7 @@ def create(
         hash_of(secret),
         name,
         _checked_scopes(_split(scopes)),
+        _checked_sources(_split(sources), name),
         _checked_types(_split(types)),
         test,
         datetime.now(UTC).isoformat(timespec="seconds"),
@@ -135,17 +152,20 @@ def create(
     )
     target = account(stage)
     with aws_errors(target):
-        if any(stored.name == name for stored in _stored(target)):
+        others = _stored(target)
+        if any(other.name == name for other in others):
             raise click.ClickException(
                 f"There is a key named {name} already. Take another name, or revoke that one first."
             )
+        if not sources:
+            _refuse_to_share(name, others)
         target.client("dynamodb").put_item(TableName=_table(target), Item=key.item())
     if as_json:
         print(json.dumps({**key.shown(), "key": secret}, ensure_ascii=False))
         return
     click.secho(secret, fg="green", bold=True)
     for_types = f" for {', '.join(key.types)}" if key.types else ""
-    about = f"{key.name} may {' and '.join(key.scopes)}{for_types}"
+    about = f"{key.name} may {' and '.join(key.scopes)}{for_types}, as {_speaks_for(key)}"
     click.echo(f"{about}; nothing is published (test)" if test else about, err=True)
     text = "Keep the key now: only its hash is stored, and it cannot be shown again."
     click.secho(text, fg="yellow", err=True)
@@ -168,7 +188,8 @@ def list_(stage: str | None, as_json: bool) -> None:
     elif not found:
         click.echo("No keys. Create one: ./heraldo keys create --name shop --scope send")
     else:
-        table(("NAME", "SCOPES", "TYPES", "KEY", "ID", "AGE"), [_row(key) for key in found])
+        headers = ("NAME", "SCOPES", "SOURCES", "TYPES", "KEY", "ID", "AGE")
+        table(headers, [_row(key) for key in found])
 
 
 @command.command
@@ -227,7 +248,8 @@ def _row(key: StoredKey) -> tuple[str, ...]:
     except ValueError:
         created = key.created
     ends = f"{_PREFIX}…{key.last}" if key.last else f"{_PREFIX}…"
-    return key.name, scopes, " ".join(key.types) or "all", ends, key.id, created
+    types = " ".join(key.types) or "all"
+    return key.name, scopes, " ".join(key.sources), types, ends, key.id, created
 
 
 def _split(values: Sequence[str]) -> list[str]:
@@ -244,6 +266,36 @@ def _checked_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
     if not scopes:
         raise click.BadParameter(f"give one of {', '.join(SCOPES)}", param_hint="--scope")
     return tuple(scope for scope in SCOPES if scope in scopes)
+
+
+def _checked_sources(sources: Sequence[str], name: str) -> tuple[str, ...]:
+    for source in sources:
+        if source == "*":
+            continue
+        problem = ""
+        if not is_uri_reference(source) or len(source) > MAX_SOURCE:
+            problem = f"is no URI reference of at most {MAX_SOURCE} characters, such as /shop"
+        elif source.startswith(_NOT_FOR_KEYS):
+            problem = "stands for what comes over the bus or from a queue, and no key does"
+        if problem:
+            raise click.BadParameter(f"{source!r} {problem}", param_hint="--source")
+    named = [source for source in sources if source != "*"] or [name]
+    return (*named, "*") if "*" in sources else tuple(named)
+
+
+def _refuse_to_share(name: str, others: Sequence[StoredKey]) -> None:
+    """Its name as a source could be what another key speaks for: that must be said out loud."""
+    for other in others:
+        if any(lies_beneath(source, name) for source in other.sources):
+            raise click.ClickException(
+                f"The key {other.name} speaks for {other.sources[0]}, so the source {name} would be "
+                f"shared. Give another with --source, or --source {name} to share it."
+            )
+
+
+def _speaks_for(key: StoredKey) -> str:
+    named = " or ".join(source for source in key.sources if source != "*")
+    return f"{named}, or as anybody" if "*" in key.sources else named
 
 
 def _checked_types(types: Sequence[str]) -> tuple[str, ...]:

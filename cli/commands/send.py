@@ -41,6 +41,8 @@ def command(stage: str | None, as_json: bool, lines: IO[bytes] | None, **options
         _send_lines(target, lines, as_json)
         return
     event = targets.build_event(**options)
+    if options["data"] is None and options["source"] is None:
+        event.pop("source", None)  # the sample's, which this key may not speak for
     status, answer = target.call("POST", "/events", event)
     if status not in (200, 202):
         targets.fail(status, answer, as_json)

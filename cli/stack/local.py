@@ -153,6 +153,7 @@ def _create_key(dynamodb: Any) -> str:
         "hash": hashlib.sha256(key.encode()).hexdigest(),
         "name": "local",
         "scope": "admin",
+        "source": "local *",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     dynamodb.put_item(

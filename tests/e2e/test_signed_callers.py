@@ -138,6 +138,8 @@ def test_what_a_caller_may_do_is_said_by_its_iam_policy(
 
     assert call(facts, "POST", "/events", event, forged)[0] == 403
     assert call(facts, "POST", "/events", event, warehouse)[0] == 202
+    status, problem = call(facts, "POST", "/events", {**event, "source": "/shop"}, warehouse)
+    assert (status, problem["type"]) == (403, "urn:heraldo:problem:source")
     assert call(facts, "GET", "/event-types", credentials=warehouse)[0] == 403
     life = call(facts, "GET", "/events/from-the-warehouse", credentials=ROOT_USER)[1]
     assert life["source"] == "warehouse"

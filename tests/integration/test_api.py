@@ -109,7 +109,7 @@ def test_of_fifty_at_once_one_is_accepted(stage: Stage) -> None:
     checked = intake.check(shipped(1), routing(), default_source="s")
 
     def send(_: int) -> str:
-        [result] = intake.accept(aws.hurried_stage(), [checked], Patience(20))
+        [result] = intake.accept(aws.hurried_stage(), [checked], "shop", Patience(20))
         assert isinstance(result, Accepted)
         return result.status
 
@@ -356,6 +356,88 @@ def test_a_key_does_what_its_scope_says_and_no_more(door: Client, stage: Stage) 
     assert get(door, "/events/e-1", secret="hk_sender-sender-sender").status_code == 403
     assert post(door, shipped(2), secret="hk_offers-offers-offers").status_code == 403
     assert get(door, "/events/e-1", secret="hk_offers-offers-offers").status_code == 404
+
+
+SUCCESSOR = "hk_shop-2027-shop-2027"
+REMINDERS = "hk_reminders-reminders"
+
+
+@pytest.fixture
+def others(stage: Stage) -> None:
+    add_key(stage, SUCCESSOR, "shop-2027", "send read", source={"S": "shop"})
+    add_key(stage, REMINDERS, "reminders", "send read", source={"S": "reminders"})
+
+
+def test_a_rotated_key_sends_nothing_twice(door: Client, others: None) -> None:
+    for event in (shipped(1, source=None), {**shipped(2, source=None), "id": None}):
+        first = post(door, event)
+        assert first.status_code == 202
+        again = post(door, event, secret=SUCCESSOR)
+        assert again.json_body == {**first.json_body, "status": "duplicate"}
+
+
+@pytest.mark.parametrize("source", ["shop", "/shop", "reminders2", "reminders-2/x"])
+def test_a_key_speaks_for_itself_only(door: Client, others: None, source: str) -> None:
+    for path in ("/events", "/events?dry_run=true"):
+        refused = post(door, shipped(1, source=source), path, REMINDERS)
+        assert (refused.status_code, refused.json_body["type"]) == (
+            403,
+            "urn:heraldo:problem:source",
+        )
+        assert "reminders" in refused.json_body["detail"]
+    [result] = post(door, [shipped(1, source=source)], "/events/batch", REMINDERS).json_body
+    assert (result["status"], result["problem"]["status"]) == ("rejected", 403)
+    # The owner's id is free.
+    assert post(door, shipped(1, source=source)).status_code == 202
+
+
+def test_a_key_may_use_what_lies_beneath_its_source(
+    door: Client, stage: Stage, others: None
+) -> None:
+    answer = post(door, shipped(1, source="reminders/due"), secret=REMINDERS)
+    assert answer.status_code == 202
+    assert queued(stage)[0]["source"] == "reminders/due"
+
+
+def test_which_fields_differ_is_told_to_the_sender_alone(
+    door: Client, stage: Stage, others: None
+) -> None:
+    post(door, shipped(1, source=None))
+    other = shipped(1, source=None, recipient="somebody-else")
+    own, foreign = post(door, other), post(door, other, secret=SUCCESSOR)
+    assert [e["field"] for e in own.json_body["errors"]] == ["recipient"]
+    assert (foreign.status_code, foreign.json_body.get("errors")) == (409, None)
+
+
+def test_the_ledger_keeps_who_sent_an_event(door: Client, stage: Stage, others: None) -> None:
+    from chalicelib.lanes.dispatch import dispatch
+
+    post(door, shipped(1, source=None), secret=SUCCESSOR)
+    assert get(door, "/events/e-1").json_body["key"] == "shop-2027"
+    dispatch(aws.stage(), stage.receive(), "orders", lambda: 30_000)
+    found = get(door, "/events/e-1").json_body
+    assert (found["status"], found["key"]) == ("published", "shop-2027")
+
+
+def test_one_of_many_sources_of_an_id_can_be_asked_for_and_ones_own_comes_first(
+    door: Client, stage: Stage, others: None
+) -> None:
+    for number in range(60):
+        record = ledger.Record("popular", f"/{number:02}", status="accepted", type="order.shipped")
+        item = ledger.to_item(record, ledger.expires_text())
+        stage.dynamodb.put_item(TableName="heraldo-local-ledger", Item=item)
+    assert get(door, "/events/popular?source=/59").json_body["source"] == "/59"
+    assert get(door, "/events/popular?source=/60").status_code == 404
+    assert get(door, "/events/popular?source=").status_code == 404
+    assert get(door, "/events/popular").json_body["source"] == "/00"
+    post(door, {**shipped(1, source=None), "id": "popular"})
+    assert get(door, "/events/popular").json_body["source"] == "shop"
+    assert get(door, "/events/popular", SUCCESSOR).json_body["source"] == "shop"
+
+
+def test_the_samples_can_be_posted_by_any_key(door: Client, others: None) -> None:
+    for entry in get(door, "/event-types", REMINDERS).json_body["event_types"]:
+        assert post(door, entry["sample"], secret=REMINDERS).status_code == 202, entry["type"]
 
 
 def test_a_test_key_marks_the_event_so_that_it_is_not_published(door: Client, stage: Stage) -> None:

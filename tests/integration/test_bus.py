@@ -79,10 +79,23 @@ def test_delivered_twice_it_is_taken_once(stage: Stage, absent: dict[str, None])
     assert len(queued(stage, "orders")) == 1
 
 
-def test_the_id_and_source_of_the_event_itself_win(stage: Stage) -> None:
-    bus.take_event(aws.stage(), on_the_bus(shipped(id="a-1", source="/shop")))
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        ("/shop", "eventbridge:com.abedul.shop//shop"),
+        ("shop", "eventbridge:com.abedul.shop/shop"),
+        ("eventbridge:com.abedul", "eventbridge:com.abedul.shop/eventbridge:com.abedul"),
+        ("eventbridge:com.abedul.shop", "eventbridge:com.abedul.shop"),
+        ("eventbridge:com.abedul.shop/returns", "eventbridge:com.abedul.shop/returns"),
+    ],
+)
+def test_a_source_of_the_events_own_lies_beneath_that_of_the_bus(
+    stage: Stage, source: str, taken: str
+) -> None:
+    bus.take_event(aws.stage(), on_the_bus(shipped(id="a-1", source=source)))
     [event] = queued(stage, "orders")
-    assert (event["id"], event["source"]) == ("a-1", "/shop")
+    assert (event["id"], event["source"]) == ("a-1", taken)
+    assert stage.ledger("a-1")["key"] == "eventbridge"
 
 
 def test_a_source_of_the_bus_that_is_no_uri_is_made_one(stage: Stage) -> None:

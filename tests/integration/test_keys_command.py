@@ -96,6 +96,9 @@ def test_the_list_shows_names_scopes_and_types(stage: Stage) -> None:
         ),
         (["--name", "shop", "--scope", "send", "--types", "ordr.*"], "did you mean order.*"),
         (["--name", "shop", "--scope", "send", "--types", "*"], "leave the option out"),
+        (["--name", "shop", "--scope", "send", "--source", "a b%"], "no URI reference"),
+        (["--name", "shop", "--scope", "send", "--source", "/" * 257], "no URI reference"),
+        (["--name", "shop", "--scope", "send", "--source", "eventbridge:x"], "over the bus"),
     ],
 )
 def test_a_wrong_key_is_refused_with_the_remedy(
@@ -104,6 +107,45 @@ def test_a_wrong_key_is_refused_with_the_remedy(
     result = heraldo("create", *options, code=2)
     assert problem in " ".join(result.output.split())
     assert items(stage) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sources"),
+    [
+        ((), ["shop"]),
+        (("--source", "/shop"), ["/shop"]),
+        (("--source", "/shop", "--source", "pos"), ["/shop", "pos"]),
+        (("--source", "/shop,pos"), ["/shop", "pos"]),
+        (("--source", "*"), ["shop", "*"]),
+        (("--source", "*", "--source", "pos"), ["pos", "*"]),
+    ],
+)
+def test_a_key_is_made_for_its_name_or_for_the_sources_that_are_given(
+    stage: Stage, options: tuple[str, ...], sources: list[str]
+) -> None:
+    key = create("shop", "--scope", "send", *options)
+    assert list(keys.require(bearer(key), "send").sources) == sources
+    [listed] = json.loads(heraldo("list", "--json").stdout)["keys"]
+    assert listed["sources"] == sources
+    assert " ".join(sources) in heraldo("list").output
+
+
+def test_a_successor_takes_the_source_over_and_nobody_does_so_unaware(stage: Stage) -> None:
+    create("shop")
+    create("shop-2027", "--scope", "send", "--source", "shop")
+    heraldo("revoke", "shop")
+    refused = heraldo("create", "--name", "shop", "--scope", "send", code=1)
+    assert "The key shop-2027 speaks for shop" in refused.output
+    assert "--source shop to share it" in refused.output
+    create("shop", "--scope", "send", "--source", "shop")
+
+
+def test_a_key_from_before_keys_had_sources_is_listed_with_what_it_may(stage: Stage) -> None:
+    item = {"hash": {"S": "0" * 64}, "name": {"S": "old"}, "scope": {"S": "send"}}
+    stage.dynamodb.put_item(TableName="heraldo-local-keys", Item=item)
+    [listed] = json.loads(heraldo("list", "--json").stdout)["keys"]
+    assert listed["sources"] == ["old", "*"]
+    create("shop")  # which an old key could speak for, as for any
 
 
 def test_a_name_is_taken_once(stage: Stage) -> None:

@@ -1,0 +1,84 @@
+"""chalicelib/door/keys.py: what a key may, and who signed a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.door import keys
+from chalicelib.door.http import Problem, Request
+from chalicelib.stage import Stage
+
+NOWHERE = Stage("local", lambda service: None)
+
+
+def key_of(**item: str) -> keys.Key:
+    given = {"name": "shop", "scope": "send", **item}
+    return keys._from_item({name: {"S": value} for name, value in given.items()})
+
+
+@pytest.mark.parametrize(
+    ("sources", "source", "may"),
+    [
+        ("shop", "shop", True),
+        ("shop", "shop/returns", True),
+        ("shop", "shop-2", False),
+        ("shop", "/shop", False),
+        ("shop", "Shop", False),
+        ("shop", "", False),
+        ("shop/returns", "shop", False),
+        ("/shop/", "/shop/returns", True),
+        ("/", "/anything", True),
+        ("https://abedul.example", "https://abedul.example/shop", True),
+        ("https://abedul.example", "https://abedul.example.org", False),
+        ("shop /pos", "/pos/1", True),
+        ("shop *", "warehouse", True),
+    ],
+)
+def test_a_key_speaks_for_its_sources_and_what_lies_beneath(
+    sources: str, source: str, may: bool
+) -> None:
+    assert key_of(source=sources).may_source(source) is may
+
+
+def test_a_key_from_before_keys_had_sources_works_as_it_did() -> None:
+    key = key_of()
+    assert key.source == "shop"
+    assert key.may_source("/whatever")
+
+
+def test_the_first_source_is_that_of_an_event_which_names_none() -> None:
+    assert key_of(source="/pos shop").source == "/pos"
+
+
+SIGNERS: dict[str, str] = {
+    "arn:aws:iam::123456789012:user/warehouse": "warehouse",
+    "arn:aws:iam::123456789012:user/division/warehouse": "warehouse",
+    "arn:aws:sts::123456789012:assumed-role/shop/somebody": "shop",
+    "arn:aws:sts::123456789012:assumed-role/shop/warehouse": "shop",
+    "arn:aws:sts::123456789012:assumed-role/shop/a@b.example": "shop",
+    "arn:aws-cn:sts::123456789012:federated-user/ana": "ana",
+    "arn:aws:iam::123456789012:root": "root",
+}
+
+
+@pytest.mark.parametrize("arn", SIGNERS)
+def test_who_signed_is_known_by_user_or_role_and_speaks_for_that_alone(
+    monkeypatch: pytest.MonkeyPatch, arn: str
+) -> None:
+    monkeypatch.setenv("HERALDO_AUTH", "iam")
+    key = keys.require(Request({}, b"", NOWHERE, caller_arn=arn), "send")
+    assert (key.name, key.source) == (SIGNERS[arn], SIGNERS[arn])
+    assert key.may("read")
+    assert key.may_source(f"{key.name}/returns")
+    assert not key.may_source("/shop")
+    assert not key.test
+
+
+def test_a_request_without_a_signature_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERALDO_AUTH", "iam")
+    bearer: dict[str, Any] = {"authorization": "Bearer hk_0123456789abcdef"}
+    with pytest.raises(Problem) as refused:
+        keys.require(Request(bearer, b"", NOWHERE), "send")
+    assert refused.value.status == 401

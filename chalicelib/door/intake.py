@@ -18,15 +18,13 @@ from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
 from chalicelib.lanes.enqueue import enqueue
 from chalicelib.patience import Patience
-from chalicelib.plan import catalog
-from chalicelib.plan.compose import Composed, compose
+from chalicelib.plan.compose import Composed, rehearse
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.store import claims as ledger_claims
 from chalicelib.store import fingerprint, ledger
 from chalicelib.store.ledger import Record
-from chalicelib.words.contract import missing
 from chalicelib.words.render import RenderError, Templates, templates
 
 EVENT_BYTES: Final = 256 * 1024
@@ -75,21 +73,15 @@ def check(raw: object, rules: Routing, *, default_source: str, test: bool = Fals
     known = templates()
     if found.type not in known.types:
         raise InvalidEvent("unknown-type", [FieldError("type", _unknown_type(found.type, known))])
-    lacking = missing(catalog.contract_of(found.type), found.data)
-    if lacking:
-        errors = [FieldError(f"data.{field}", problem) for field, problem in lacking]
-        raise InvalidEvent("missing-data", [_with_template(e, found, known) for e in errors])
     return Checked(found, *_composed(found, known, rules), test)
 
 
 def _composed(found: Event, known: Templates, rules: Routing) -> tuple[str, Composed]:
     try:
         lane = rules.lane(found.type)
-        composed = compose(found, lane, rules, known, str)
-        if not composed.messages:
-            known.render(found)  # suppressed or not, an event that cannot render is a mistake
+        composed = rehearse(found, lane, rules, known)
     except RenderError as error:
-        raise InvalidEvent(error.reason, _render_errors(error)) from None
+        raise _refused(error) from None
     except InvalidEvent:
         raise
     except PermanentError as error:
@@ -234,15 +226,11 @@ def _enqueue(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None
             claim.error = TransientError(problem)
 
 
-def _with_template(error: FieldError, found: Event, known: Templates) -> FieldError:
-    """Name the template that wants the field, so that a producer can look at what it is for."""
-    locale = known.locale_for(found.type, found.locale)
-    return FieldError(error.field, f"{error.problem}; templates/{found.type}/{locale}.j2 needs it")
-
-
-def _render_errors(error: RenderError) -> list[FieldError]:
-    """What rendering stumbled over, although the contract was kept."""
-    if error.field is None:
-        return [FieldError("data", f"{error.problem} (templates/{error.template})")]
-    remedy = f"is missing; templates/{error.template} needs it"
-    return [FieldError(f"data.{error.field}", remedy)]
+def _refused(error: RenderError) -> InvalidEvent:
+    """The refusal for an event that is not put into words: what is wrong, by field and template."""
+    errors = [
+        FieldError(fault.field or "data", f"{fault.problem} (templates/{fault.place})")
+        for fault in error.faults
+    ]
+    of_data = any(fault.field for fault in error.faults)
+    return InvalidEvent("missing-data" if of_data else error.reason, errors)

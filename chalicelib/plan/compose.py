@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.channels.topics import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.rules.routing import Decision, Routing
 from chalicelib.words import limits
-from chalicelib.words.render import Message, Templates
+from chalicelib.words.render import Message, RenderError, Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,63 @@ def compose(
                 attributes=sns_attributes(event, lane, locale),
             )
             if publication.size > limits.MESSAGE_BYTES:
-                raise PermanentError("too-large", "the rendered message is larger than 256 KiB")
+                raise PermanentError("too-large", _TOO_LARGE)
             publications[name] = publication
             messages[name] = message
     if not decision.destinations:
         templates.locale_for(event.type, None)  # an unknown type is unknown, routed or not
     return Composed(decision, publications, messages)
+
+
+def rehearse(event: Event, lane: str, routing: Routing, templates: Templates) -> Composed:
+    """What an event comes to, known to become words in every locale in which it may go out.
+
+    Raises
+    ------
+    RenderError : with what is wrong in any of them.
+    PermanentError : as `compose`.
+    """
+    errors: list[RenderError] = []
+    composed = None
+    try:
+        composed = compose(event, lane, routing, templates, str)
+    except RenderError as error:
+        errors.append(error)
+    decision = composed.decision if composed else routing.decide(event)
+    rendered = {m.locale for m in composed.messages.values()} if composed else set()
+    for locale in sorted(_audiences(event, decision, routing, templates) - rendered):
+        try:
+            message = templates.render(event, locale)
+        except RenderError as error:
+            errors.append(error)
+            continue
+        attributes = sns_attributes(event, lane, locale)
+        if limits.size(message.subject, message.to_sns(), attributes) > limits.MESSAGE_BYTES:
+            raise PermanentError("too-large", _TOO_LARGE)
+    if composed is None or errors:
+        raise RenderError.of(errors)
+    return composed
+
+
+def _audiences(
+    event: Event, decision: Decision, routing: Routing, templates: Templates
+) -> set[str]:
+    """Every locale in which an event may go out, as its type is written.
+
+    An event that names a recipient and no locale is written in the recipient's, which only the lane
+    will know; one that nobody hears of must render all the same, or it is a mistake.
+    """
+    found = {
+        templates.locale_for(event.type, wanted)
+        for destination in decision.destinations
+        for wanted in routing.locales(destination, event)
+    }
+    if any(routing.is_personal(destination, event) for destination in decision.destinations):
+        found.update(templates.locales(event.type) if event.locale is None else ())
+    return found or {templates.locale_for(event.type, event.locale)}
+
+
+_TOO_LARGE: Final = "the rendered message is larger than 256 KiB"
 
 
 def sns_attributes(event: Event, lane: str, locale: str) -> dict[str, str]:

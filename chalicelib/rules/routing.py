@@ -155,6 +155,11 @@ class Routing:
         ]
         return "; ".join(near[:_NEAR]) if near else "no rule is about this type"
 
+    def is_personal(self, destination: str, event: Event) -> bool:
+        """Whether an event goes to a destination as a message to its recipient."""
+        topic = self.topics[destination.removeprefix("topic:")]
+        return topic.personal and event.recipient is not None
+
     def locales(self, destination: str, event: Event) -> tuple[str | None, ...]:
         """The locales in which an event goes to a destination.
 
@@ -163,7 +168,7 @@ class Routing:
         of the topic. A customer's locale says nothing about the company's. None: the default.
         """
         topic = self.topics[destination.removeprefix("topic:")]
-        if event.recipient is not None and topic.personal:
+        if self.is_personal(destination, event):
             return (event.locale,)
         if event.locale is not None and event.recipient is None:
             return (event.locale,)

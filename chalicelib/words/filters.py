@@ -11,20 +11,23 @@ import contextlib
 import datetime as dt
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import jinja2
 from jinja2.runtime import Context
 
 from chalicelib.events.event import timestamp
+from chalicelib.words.asks import FILTERS as FILTERS
+from chalicelib.words.asks import asks
+from chalicelib.words.text import WordsError, as_text, kind, texts
 
 if TYPE_CHECKING:
     from babel import Locale
 
 _STYLES: Final = ("short", "medium", "long", "full")
-_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")
 _LARGEST: Final = Decimal(10) ** 15
 _SPECIAL_SPACE: Final = re.compile("[\u00a0\u202f]")
 # Written so that JSON Schema reads them as Python does: they stand in an event type's contract.
@@ -36,6 +39,10 @@ LINK: Final = rf"[Hh][Tt][Tt][Pp][Ss]?://[^{_NOT_IN_A_LINK}/?#@:\[\]\\]+(:[0-9]{
 LINK_CHARACTERS: Final = 1_000
 _CURRENCY: Final = re.compile(CURRENCY)
 _LINK: Final = re.compile(LINK)
+# From 1990 up to 2200. In between, seconds and milliseconds are no match for each other, nor for a date
+# that was written as a number: 20261203, 202612031830, 20261203183000. And 0 is no date but a blank.
+_FIRST_SECOND: Final = 631_152_000
+_LAST_SECOND: Final = 7_258_118_400
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CLOCK: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
@@ -48,12 +55,10 @@ _NEAR_DAYS: Final = {
 }
 
 
-class FilterError(ValueError):
-    """A filter met a value that it cannot write. Says what it expects, never shows the value."""
-
-    heraldo = True  # the message may be shown to whoever sent the event
+FilterError = WordsError
 
 
+@asks("amount", currency="currency")
 @jinja2.pass_context
 def money(context: Context, value: object, currency: object = "EUR") -> str:
     """`19.9|money` is "19,90 €"; `value` is a number or its text, `currency` an ISO 4217 code.
@@ -66,13 +71,14 @@ def money(context: Context, value: object, currency: object = "EUR") -> str:
     from babel.numbers import format_currency, get_currency_precision
 
     if not isinstance(currency, str) or not is_currency(currency):
-        raise FilterError("money expects a currency by its ISO 4217 code, such as EUR")
+        raise FilterError("money expects a currency by its ISO 4217 code, such as EUR", currency)
     # Babel would round 0.125 to 0.12, and print a rounded-off -0.001 as -0.00; "+ 0" drops the sign.
     cent = Decimal(1).scaleb(-get_currency_precision(currency))
     amount = amount.quantize(cent, ROUND_HALF_UP) + 0
     return _plain_spaces(format_currency(amount, currency, locale=locale))
 
 
+@asks("date", style="text")
 @jinja2.pass_context
 def date(context: Context, value: object, style: str = "long") -> str:
     """An ISO 8601 date, or the date of a date and time, as it is written there.
@@ -101,6 +107,7 @@ def _written_day(day: dt.date, style: str, tag: str) -> str:
     return _plain_spaces(format_date(day, style, locale=locale))
 
 
+@asks("datetime", style="text")
 @jinja2.pass_context
 def datetime(context: Context, value: object, style: str = "long") -> str:
     """An ISO 8601 date and time on the clock of its own offset, to the minute.
@@ -109,7 +116,8 @@ def datetime(context: Context, value: object, style: str = "long") -> str:
     """
     moment = _moment("datetime", value)
     if not isinstance(moment, dt.datetime):
-        raise FilterError("datetime expects a date with a time, such as 2026-12-03T18:30:00+01:00")
+        expected = "a date with a time, such as 2026-12-03T18:30:00+01:00"
+        raise FilterError(f"datetime expects {expected}", value)
     locale = _locale(context, "datetime")
     if style not in _STYLES:
         raise FilterError(f"datetime expects a style of {', '.join(_STYLES)}")
@@ -122,6 +130,7 @@ def datetime(context: Context, value: object, style: str = "long") -> str:
     return _plain_spaces(pattern.replace("{0}", clock).replace("{1}", day)) + zone
 
 
+@asks("date")
 @jinja2.pass_context
 def relative(context: Context, value: object) -> str:
     """How many days an ISO 8601 date is from the event's `time`, or else from today in UTC.
@@ -148,18 +157,14 @@ def _days_away(days: int, tag: str) -> str:
     )
 
 
+@asks("texts")
 @jinja2.pass_context
 def listed(context: Context, value: object) -> str:
     """`["pan", "aceite", "sal"]|listed` is "pan, aceite y sal". Nothing for an empty list."""
     _defined(value)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise FilterError(f"listed expects a list, not {_kind(value)}")
-    words = []
-    for item in value:
-        _defined(item)
-        if isinstance(item, bool) or not isinstance(item, str | int | float | Decimal):
-            raise FilterError(f"listed expects a list of texts, and one is {_kind(item)}")
-        words.append(str(item))
+        raise FilterError(f"listed expects a list, not {kind(value)}", value)
+    words = list(texts("listed", value))
     locale = _locale(context, "listed")
     if locale.language == "es" and len(words) > 1:
         joint = " e " if _SOUNDS_LIKE_I.match(words[-1]) else " y "
@@ -169,6 +174,7 @@ def listed(context: Context, value: object) -> str:
     return format_list(words, locale=locale)
 
 
+@asks("amount", one="text", many="text")
 @jinja2.pass_context
 def plural(context: Context, value: object, one: str, many: str) -> str:
     """`3|plural("artículo", "artículos")` is "3 artículos": the number and the word that goes with it."""
@@ -180,18 +186,20 @@ def plural(context: Context, value: object, one: str, many: str) -> str:
     return f"{_plain_spaces(format_decimal(number, locale=locale))} {word}"
 
 
+@asks("link")
 def link(value: object) -> str:
     """An http or https URL, as it is. Anything else is refused rather than sent as a dead link."""
     _defined(value)
     expected = "link expects a URL that starts with https:// or http://"
     if not isinstance(value, str):
-        raise FilterError(f"{expected}, not {_kind(value)}")
+        raise FilterError(f"{expected}, not {kind(value)}", value)
     if not is_link(value):
         no = f"no spaces, quotes, user name or line breaks, and at most {LINK_CHARACTERS:,} characters"
-        raise FilterError(f"{expected} and has {no}")
+        raise FilterError(f"{expected} and has {no}", value)
     return value
 
 
+@asks("text")
 def truncate(
     value: object, length: int = 255, killwords: bool = False, end: str = "...", leeway: int = 0
 ) -> str:
@@ -200,10 +208,9 @@ def truncate(
     Unlike Jinja's own it takes numbers and never goes beyond `length`, since what it is used for,
     subjects and SMS, has limits that are not its to stretch.
     """
-    _defined(value)
-    if value is None or isinstance(value, bool | list | Mapping):
-        raise FilterError(f"truncate expects a text, not {_kind(value)}")
-    text = str(value)
+    text = as_text(value)
+    if text is None:
+        raise FilterError(f"truncate expects a text, not {kind(value)}", value)
     if len(text) <= length + leeway:
         return text
     at = max(0, length - len(end))
@@ -245,61 +252,50 @@ def moment(text: str) -> dt.date | dt.datetime | None:
         return None
 
 
-FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "money": money,
-    "date": date,
-    "datetime": datetime,
-    "relative": relative,
-    "listed": listed,
-    "plural": plural,
-    "link": link,
-    "truncate": truncate,
-}
-
-
 def _defined(value: object) -> None:
     """Let a missing variable fail under its own name, not as a value of the wrong kind."""
     if isinstance(value, jinja2.Undefined):
         str(value)
 
 
-def _kind(value: object) -> str:
-    """What JSON calls a value of this kind."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, str):
-        return "a text"
-    if isinstance(value, int | float | Decimal):
-        return "a number"
-    return "an object" if isinstance(value, Mapping) else "a list"
-
-
 def _number(name: str, value: object) -> Decimal:
     _defined(value)
     expected = f"{name} expects a number such as 19.9"
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise FilterError(f"{expected}, not {_kind(value)}")
+        raise FilterError(f"{expected}, not {kind(value)}", value)
     if isinstance(value, str):
         # Decimal itself would also take "1e999999", "1_000" and NaN.
         if not _NUMBER.fullmatch(value):
-            raise FilterError(f'{expected}, or a text such as "19.90" with nothing else in it')
+            other = 'or a text such as "19.90" with nothing else in it'
+            raise FilterError(f"{expected}, {other}", value)
         return Decimal(value)
     # By way of its text, a float keeps the digits that were sent: 0.1 and not 0.1000000000000000055.
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite() or abs(number) >= _LARGEST:
-        raise FilterError(f"{expected}, below 10^15")
+        raise FilterError(f"{expected}, below 10^15", value)
     return number
 
 
 def _moment(name: str, value: object) -> dt.date | dt.datetime:
     _defined(value)
-    found = moment(value) if isinstance(value, str) else None
+    if isinstance(value, str):
+        found = moment(value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        found = _since_1970(value)
+    else:
+        found = None
     if found is not None:
         return found
     expected = "an ISO 8601 date such as 2026-12-03 or 2026-12-03T18:30:00+01:00"
-    raise FilterError(f"{name} expects {expected}")
+    raise FilterError(f"{name} expects {expected}, or seconds since 1970", value)
+
+
+def _since_1970(number: float) -> dt.datetime | None:
+    """A moment that came as seconds, or as milliseconds; None for what is neither for certain."""
+    for unit in (1, 1000):
+        if _FIRST_SECOND <= number / unit < _LAST_SECOND:
+            return dt.datetime.fromtimestamp(number / unit, dt.UTC)
+    return None
 
 
 def _day(moment: dt.date | dt.datetime) -> dt.date:

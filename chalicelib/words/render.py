@@ -10,18 +10,21 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jinja2
-from jinja2.exceptions import SecurityError
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.words import limits
-from chalicelib.words.environment import RenderTooLarge, make_environment
+from chalicelib.words.budget import RenderTooLarge
+from chalicelib.words.environment import HeraldoEnvironment, make_environment
+from chalicelib.words.faults import Fault, place_of_error
+from chalicelib.words.tracing import faults, tracer
+from chalicelib.words.wording import WRONG, in_words
 
 DEFAULT_LOCALE: Final = "es"
 # A channel's block and the SNS protocols it speaks to; `body` is SNS's `default`, which every
@@ -44,17 +47,26 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class RenderError(PermanentError):
-    """The event does not render.
+    """The event does not become words: `faults` has everything that is wrong, the first is told."""
 
-    `template` is the file and `field` the dotted name of what is missing (None where the trouble is
-    not a field).
-    """
+    def __init__(self, reason: str, *faults: Fault) -> None:
+        first = faults[0]
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(reason, f"templates/{first.place}: {first}{more}")
+        self.faults = faults
 
-    def __init__(self, reason: str, template: str, problem: str, field: str | None = None) -> None:
-        super().__init__(reason, f"templates/{template}: {problem}")
-        self.template = template
-        self.problem = problem
-        self.field = field
+    @property
+    def first(self) -> Fault:
+        return self.faults[0]
+
+    @classmethod
+    def of(cls, errors: Sequence[RenderError]) -> RenderError:
+        """One error for what several renderings of an event stumbled over; each field is told once."""
+        found: dict[Any, Fault] = {}
+        for error in errors:
+            for fault in error.faults:
+                found.setdefault(fault.field or (fault.template, fault.line, fault.problem), fault)
+        return cls(errors[0].reason, *found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +152,10 @@ class Templates:
                 _add_protocols(bodies, channel, texts["subject"], text)
         problem = limits.subject_problem(texts["subject"])
         if problem:
-            raise RenderError("subject", name, f"the subject {problem}")
+            raise RenderError("subject", Fault(f"the subject {problem}", name))
         if len(texts.get("sms", "")) > limits.SMS_CHARACTERS:
             too_long = f"the SMS has more than {limits.SMS_CHARACTERS} characters"
-            raise RenderError("sms-too-long", name, too_long)
+            raise RenderError("sms-too-long", Fault(too_long, name))
         return Message(texts["subject"], bodies, found, self.version(name))
 
     def version(self, name: str) -> str:
@@ -161,46 +173,52 @@ class Templates:
 
     def _texts(self, name: str, event: Event, locale: str) -> dict[str, str]:
         """The text of every channel, or a RenderError that says what is wrong."""
+        attributes = event.attributes()
+        variables = {**event.data, "event": attributes, "locale": locale}
         try:
             with self.environment.bounded():
-                return self._channels(name, event, locale)
-        except jinja2.UndefinedError as error:
-            field = getattr(error, "field", None)
-            what = f"{field} is missing from data" if field else str(error)
-            raise RenderError("missing-data", name, what, field) from None
+                return self._channels(name, variables)
         except jinja2.TemplateSyntaxError as error:
-            where = f"line {error.lineno}: {error.message}"
-            raise RenderError("template", error.name or name, where) from None
+            fault = Fault(error.message or "", error.name or name, error.lineno)
+            raise RenderError("template", fault) from None
         except jinja2.TemplateNotFound as error:
-            raise RenderError("template", name, f"there is no template {error.name}") from None
+            where = place_of_error(error) or (name, 0)
+            raise RenderError(
+                "template", Fault(f"there is no template {error.name}", *where)
+            ) from None
         except RenderTooLarge as error:
-            raise RenderError("too-large", name, str(error)) from None
-        except SecurityError:
-            raise RenderError("template", name, "does what the sandbox forbids") from None
-        except jinja2.TemplateRuntimeError as error:  # Jinja's own words; they hold no value
-            raise RenderError("template", name, str(error)) from None
-        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-            # A filter or an operator met a value that it cannot work on. Our own filters say what
-            # they expect and show no value; Python's own messages might show one.
-            own = isinstance(error, ValueError) and getattr(error, "heraldo", False)
-            what = str(error) if own else "data has a value of the wrong kind for this template"
-            raise RenderError("wrong-data", name, what) from None
+            where = place_of_error(error) or (name, 0)
+            raise RenderError("too-large", Fault(str(error), *where)) from None
+        except UnicodeDecodeError:
+            raise RenderError("template", Fault("is not UTF-8", name)) from None
+        except (jinja2.TemplateRuntimeError, *WRONG) as error:
+            # A value that is not there or is of the wrong kind: all of them are told.
+            found = faults(self._tracer, name, variables, attributes)
+            if not found:
+                found = [Fault(in_words(error), *(place_of_error(error) or (name, 0)))]
+            first = found[0]
+            reason = (
+                "missing-data" if first.missing else "wrong-data" if first.field else "template"
+            )
+            raise RenderError(reason, *found) from None
 
-    def _channels(self, name: str, event: Event, locale: str) -> dict[str, str]:
+    @functools.cached_property
+    def _tracer(self) -> HeraldoEnvironment:
+        return tracer(jinja2.FileSystemLoader(self.root))
+
+    def _channels(self, name: str, variables: dict[str, Any]) -> dict[str, str]:
         """Run a template once, layout and all, then its other blocks in the same context.
 
         One context, so that the blocks can use what a layout sets or imports.
         """
         template = self.environment.get_template(name)
-        context = template.new_context(
-            {**event.data, "event": event.attributes(), "locale": locale}
-        )
+        context = template.new_context(variables)
         join = self.environment.concat
         whole = join(template.root_render_func(context))
         blocks = context.blocks
         for required in ("subject", "body"):
             if required not in blocks:
-                raise RenderError("template", name, f"has no block {required}")
+                raise RenderError("template", Fault(f"there is no block {required}", name))
         # A layout has a `body` block of its own, so two of them mean: the whole is the body.
         body = whole if len(blocks["body"]) > 1 else join(blocks["body"][0](context))
         texts = {"body": _tidy(body), "subject": _one_line(join(blocks["subject"][0](context)))}

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 from jinja2 import nodes
-from jinja2.runtime import Macro
 
-from chalicelib.errors import FieldError, InvalidEvent, PermanentError
+from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
 from chalicelib.words import contract
 from chalicelib.words.contract import Field, Needs, Reader
-from chalicelib.words.environment import HeraldoEnvironment
-from chalicelib.words.filters import FilterError
-from chalicelib.words.render import Message, Templates
+from chalicelib.words.render import Message, RenderError, Templates
 from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
 
 if TYPE_CHECKING:
@@ -61,7 +58,7 @@ class Rendering:
     locale: str
     sample: Event
     message: Message | None = None
-    error: PermanentError | jinja2.TemplateError | None = None
+    error: RenderError | None = None
 
     @property
     def file(self) -> str:
@@ -80,10 +77,8 @@ class Tree:
         self.folder = root / "templates"
         self.templates = Templates(self.folder)
         self.environment = self.templates.environment
-        self.environment.optimized = False  # each is compiled once and rendered but twice
         self.reader = Reader(self.environment, self.source)
         self.environment.loader = _Loader(self.reader)
-        _print_no_objects(self.environment)
         self.broken: dict[
             str, UnicodeDecodeError | jinja2.TemplateSyntaxError | RecursionError
         ] = {}
@@ -265,7 +260,7 @@ class Tree:
         message = error = None
         try:
             message = self.templates.render(sample, locale)
-        except (PermanentError, jinja2.TemplateError) as refused:
+        except RenderError as refused:
             error = refused
         return Rendering(name, event_type, locale, sample, message, error)
 
@@ -276,26 +271,6 @@ class Tree:
         from cli.lint.rulebook import Rulebook
 
         return Rulebook(self)
-
-
-_UNPRINTABLE: Final = {
-    dict: "an object: print one of its fields",
-    list: "a list: write |listed, or loop over it with {% for %}",
-    Macro: "a macro: call it, with () behind its name",
-}
-
-
-def _print_no_objects(environment: HeraldoEnvironment) -> None:
-    """Nobody is to read "{'id': 7}": a sample that has an object where a text is printed tells."""
-    text = environment.text
-
-    def told(value: Any, path: str | None) -> str:
-        for kind, remedy in _UNPRINTABLE.items():
-            if isinstance(value, kind):
-                raise FilterError(f"{path or 'what is printed here'} is {remedy}")
-        return text(value, path)
-
-    environment.text = told  # type: ignore[method-assign]
 
 
 class _Loader(jinja2.BaseLoader):

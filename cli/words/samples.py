@@ -29,6 +29,10 @@ NAMES: Final = ("subject", "body", *CHANNELS)
 """What a template can say something in, in the order in which it is shown."""
 
 
+# Where what SNS would refuse is written.
+_BLOCKS: Final[Mapping[str, str]] = {"subject": "subject", "sms-too-long": "sms"}
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why something does not render. `file` is relative to the tree; `line` is 0 where none is known."""
@@ -156,37 +160,31 @@ def _trouble(error: PermanentError, templates: Templates, event: Event, locale: 
     if not isinstance(error, RenderError):
         return Trouble(str(error), f"templates/{event.type}")
     cause = error.__context__
-    name = error.template
+    fault = error.first
+    name, line, word = fault.template, fault.line, fault.path
     if isinstance(cause, jinja2.TemplateSyntaxError):
-        return _syntax(cause, cause.name or name, templates)
-    if isinstance(cause, UnicodeDecodeError):
-        return Trouble("is not UTF-8", f"templates/{name}", remedy="save it as UTF-8")
-    problem, remedy, line = error.problem, "", 0
-    if cause is not None:
-        name, line = _innermost(cause) or (name, 0)
-        if "wrong kind" in problem:  # who writes a template may see what Python says of the data
-            problem = f"{problem} ({type(cause).__name__}: {cause})"
+        return _syntax(cause, name, templates)
     source = _source(templates, name).splitlines()
-    word = error.field
-    if error.reason in ("subject", "sms-too-long"):
-        block = re.compile(
-            rf"\{{%[-+]?\s*block {'subject' if error.reason == 'subject' else 'sms'}\b"
-        )
+    remedy = ""
+    if error.reason in _BLOCKS:
+        block = re.compile(rf"\{{%[-+]?\s*block {_BLOCKS[error.reason]}\b")
         line = next((n for n, text in enumerate(source, 1) if block.search(text)), 0)
-    elif word:
+    elif isinstance(cause, UnicodeDecodeError):
+        remedy = "save it as UTF-8"
+    elif isinstance(cause, jinja2.TemplateNotFound):
+        files = [f.relative_to(templates.root).as_posix() for f in templates.root.rglob("*.j2")]
+        word = str(cause.name)
+        near = nearest(word, files)
+        remedy = f"did you mean {near}?" if near else ""
+        line = line or next((n for n, text in enumerate(source, 1) if word in text), 0)
+    elif fault.missing and word:
         near = _near(word, event, locale)
         remedy = (
             f"did you mean {near}?"
             if near
             else f"add it to the data, or use it only if it is defined: {word}|default"
         )
-    elif isinstance(cause, jinja2.TemplateNotFound):
-        files = [f.relative_to(templates.root).as_posix() for f in templates.root.rglob("*.j2")]
-        absent = str(cause.name)
-        near = nearest(absent, files)
-        remedy, word = f"did you mean {near}?" if near else "", absent
-        line = line or next((n for n, text in enumerate(source, 1) if absent in text), 0)
-    return Trouble(problem, f"templates/{name}", line, _column(source, line, word), remedy)
+    return Trouble(str(fault), f"templates/{name}", line, _column(source, line, word), remedy)
 
 
 def _syntax(error: jinja2.TemplateSyntaxError, name: str, templates: Templates) -> Trouble:
@@ -205,18 +203,6 @@ def _source(templates: Templates, name: str) -> str:
         return (templates.root / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _innermost(error: BaseException) -> tuple[str, int] | None:
-    """The innermost template line that an error came from."""
-    found = None
-    trace = error.__traceback__
-    while trace is not None:
-        template = trace.tb_frame.f_globals.get("__jinja_template__")
-        if isinstance(template, jinja2.Template) and template.name:
-            found = template.name, template.get_corresponding_lineno(trace.tb_lineno)
-        trace = trace.tb_next
-    return found
 
 
 def _column(source: list[str], line: int, word: str | None) -> int | None:

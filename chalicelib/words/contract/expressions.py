@@ -295,9 +295,12 @@ class Expressions(Using):
         item = items.items if isinstance(items, Known) else None
         attribute = _option(node, "attribute", {"groupby": 0, "selectattr": 0, "rejectattr": 0})
         if attribute is not None and item is not None:
-            for part in str(attribute).split("."):
-                item = self._attribute(item, part, (self._name, node.lineno))
-            self._attribute_use(node, item)
+            element = item
+            for path in str(attribute).split(","):
+                item = element
+                for part in path.split("."):
+                    item = self._attribute(item, part, (self._name, node.lineno))
+                self._attribute_use(node, item)
         elif name in _WRITES_ITEMS and item is not None:
             self._use(item, "string")
         if name in _SELECTS:
@@ -308,6 +311,8 @@ class Expressions(Using):
             return self._one_item(value)
         if name in ("length", "count"):
             return Known(truth_of=items.truth_of if isinstance(items, Known) else None)
+        if name == "map" and _has(node, "default"):
+            return Known()
         if name == "map":
             return self._mapped(node, item, attribute is not None)
         if name in ("batch", "slice"):

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import jinja2
 from jinja2 import nodes
 
 from chalicelib.events.event import Event
@@ -25,26 +24,8 @@ def _failed(tree: Tree, *reasons: str) -> Iterator[tuple[Rendering, RenderError]
     """The renderings that failed for one of these reasons, other than a circle."""
     for rendering in tree.renderings:
         error = rendering.error
-        if isinstance(error, RenderError) and error.reason in reasons:
+        if error is not None and error.reason in reasons:
             yield rendering, error
-
-
-def _place(rendering: Rendering, error: BaseException) -> tuple[str, int]:
-    """The innermost template line that an error came from."""
-    cause: BaseException | None = error.__context__
-    while cause is not None:
-        found = None
-        trace = cause.__traceback__
-        while trace is not None:
-            template = trace.tb_frame.f_globals.get("__jinja_template__")
-            if isinstance(template, jinja2.Template) and template.name:
-                line = template.get_corresponding_lineno(trace.tb_lineno)
-                found = f"templates/{template.name}", line
-            trace = trace.tb_next
-        if found is not None:
-            return found
-        cause = cause.__context__
-    return rendering.file, 0
 
 
 @check("sample-render", "error")
@@ -52,17 +33,16 @@ def sample_render(tree: Tree) -> Iterator[Told]:
     """A type's sample does not render: mend the template, or the sample."""
     for rendering in tree.renderings:
         error = rendering.error
-        if error is None or (isinstance(error, RenderError) and error.reason in _LIMITS):
+        if error is None or error.reason in _LIMITS:
             continue
-        file, line = _place(rendering, error)
-        problem, field = str(error), None
-        if isinstance(error, RenderError):
-            problem, field = error.problem, error.field
-            if "wrong kind" in problem and (cause := error.__context__) is not None:
-                problem = f"{type(cause).__name__}: {cause}"
-        told = tree.absent[rendering.event_type] if field else ()
-        if not any((f"templates/{a.file}", a.line) in ((file, line), (file, 0)) for a in told):
-            yield Told(file, line, problem, "mend the template, or the sample", field)
+        told = {(a.file, a.line) for a in tree.absent[rendering.event_type]}
+        for fault in error.faults:
+            if not fault.missing or told.isdisjoint(
+                ((fault.template, fault.line), (fault.template, 0))
+            ):
+                remedy = "mend the template, or the sample"
+                file = f"templates/{fault.template}"
+                yield Told(file, fault.line, str(fault), remedy, fault.path)
 
 
 @check("circle", "error")
@@ -71,7 +51,7 @@ def circle(tree: Tree) -> Iterator[Told]:
     under an `{% if %}` that ends it.
     """
     for rendering, error in _failed(tree, "too-large"):
-        found = _circle(tree, [rendering.name]) if "without end" in error.problem else None
+        found = _circle(tree, [rendering.name]) if "without end" in error.first.problem else None
         if found is not None:
             name, line, drawn = found
             what = f"draws in {drawn}, which draws it in again, without end"
@@ -100,7 +80,7 @@ def subject(tree: Tree) -> Iterator[Told]:
     for rendering, error in _failed(tree, "subject"):
         line = tree.line_of_block(rendering.name, "subject")
         remedy = f"SNS takes 1 to {limits.SUBJECT_CHARACTERS} characters"
-        yield Told(rendering.file, line, error.problem, remedy)
+        yield Told(rendering.file, line, error.first.problem, remedy)
 
 
 @check("sms-too-long", "error")
@@ -109,7 +89,7 @@ def sms_too_long(tree: Tree) -> Iterator[Told]:
     for rendering, error in _failed(tree, "sms-too-long"):
         line = tree.line_of_block(rendering.name, "sms")
         remedy = f"SNS takes {limits.SMS_CHARACTERS:,} characters"
-        yield Told(rendering.file, line, error.problem, remedy)
+        yield Told(rendering.file, line, error.first.problem, remedy)
 
 
 @check("too-large", "error")
@@ -118,10 +98,11 @@ def too_large(tree: Tree) -> Iterator[Told]:
     text.
     """
     for rendering, error in _failed(tree, "too-large"):
-        if "without end" in error.problem and _circle(tree, [rendering.name]):
+        if "without end" in error.first.problem and _circle(tree, [rendering.name]):
             continue
-        file, line = _place(rendering, error)
-        yield Told(file, line, error.problem, "bound the loop, or shorten the text")
+        fault = error.first
+        remedy = "bound the loop, or shorten the text"
+        yield Told(f"templates/{fault.template}", fault.line, fault.problem, remedy)
     for rendering in tree.renderings:
         message = rendering.message
         size = limits.size(message.subject, message.to_sns(), {}) if message else 0
@@ -148,9 +129,9 @@ def subject_may_be_too_long(tree: Tree) -> Iterator[Told]:
             continue
         longer = _stretched(rendering.sample)
         error = tree.render(rendering.name, rendering.event_type, rendering.locale, longer).error
-        if isinstance(error, RenderError) and error.reason == "subject":
+        if error is not None and error.reason == "subject":
             line = tree.line_of_block(rendering.name, "subject")
-            what = f"with values of plausible length {error.problem}"
+            what = f"with values of plausible length {error.first.problem}"
             remedy = "shorten the subject, or cut a value with |truncate(40)"
             yield Told(rendering.file, line, what, remedy)
 

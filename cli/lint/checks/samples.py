@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from chalicelib.words import contract
 from cli.lint.finding import Told, check
 from cli.lint.tree import Tree
 
@@ -42,19 +41,6 @@ def sample_event(tree: Tree) -> Iterator[Told]:
         for fault in sample.faults:
             remedy = "make it an event that can be posted as it stands"
             yield Told(sample.file, 0, f"{fault.field}: {fault.problem}", remedy)
-
-
-@check("sample-data", "error")
-def sample_data(tree: Tree) -> Iterator[Told]:
-    """A value in a sample is not of the kind that the templates use: give the value that they use."""
-    for event_type, sample in tree.samples.items():
-        if sample.event is None:
-            continue
-        merged, _ = tree.contracts[event_type]
-        for path, problem in contract.missing(merged, sample.event.data):
-            if problem != "is missing":
-                remedy = "give the value that the templates use"
-                yield Told(sample.file, 0, f"data.{path} {problem}", remedy)
 
 
 @check("unknown-variable", "error")

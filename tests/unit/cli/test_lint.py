@@ -239,10 +239,10 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         sample(lambda s: s["data"].pop("name")), "error", "unknown-variable", OF_ES, 4, "name"),
     "a sample with a text for a number": (
         sample(lambda s: s["data"]["order"]["items"][0].update(price="mucho")),
-        "error", "sample-data", OF_SAMPLE, 0, "data.order.items[0].price must be a number"),
+        "error", "sample-render", OF_ES, 4, "data.order.items[0].price: money expects a number"),
     "a sample with a null": (
         sample(lambda s: s["data"].update(name=None)),
-        "error", "sample-data", OF_SAMPLE, 0, "data.name is null"),
+        "error", "sample-render", OF_ES, 4, "data.name is null"),
     "a sample that does not render": (
         es("{{ name }}", "{{ name|date }}"),
         "error", "sample-render", OF_ES, 4, "date expects"),
@@ -251,13 +251,13 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         "error", "sample-render", OF_ES, 4, "surname"),
     "a division by nothing": (
         es("{{ name }}", "{{ 1 / (order.items|length - 1) }}"),
-        "error", "sample-render", OF_ES, 4, "ZeroDivisionError"),
+        "error", "sample-render", OF_ES, 4, "divides by zero"),
     "an endless loop": (
         es("{{ name }}", "{% for i in range(10**9) %}x{% endfor %}"),
         "error", "too-large", OF_ES, 4, "10,000 is the most"),
     "an attribute set on what is no namespace": (
         es("{{ name }}", "{% set order.total = 3 %}"),
-        "error", "sample-render", OF_ES, 0, "non-namespace"),
+        "error", "sample-render", OF_ES, 4, "non-namespace"),
     "a macro that calls itself": (
         es("{{ name }}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
         "error", "too-large", OF_ES, 4, "without end"),

@@ -33,7 +33,7 @@ def render(source: str, **data: Any) -> str:
         ("{% if order.note %}{% endif %}", {"order": {}}, "order.note"),
         ("{{ order.total|money }}", {"order": {}, "locale": "es"}, "order.total"),
         ("{{ order.note }}", {"order": {"note": None}}, "order.note"),
-        ("{{ order.note|default('') }}", {"order": {"note": None}}, ""),
+        ("{{ order.note|default('') }}", {"order": {"note": None}}, "order.note"),
     ],
 )
 def test_what_is_missing_or_null_is_named_by_its_path(

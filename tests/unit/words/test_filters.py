@@ -130,12 +130,24 @@ def test_a_time_keeps_the_clock_it_was_written_with_and_names_utc(
 
 @pytest.mark.parametrize(
     "value",
-    ["", "mañana", "03/12/2026", "2026-13-01", "2026-02-30", "2026-12-03T25:00", 1764720000, None],
+    [
+        *("", "mañana", "03/12/2026", "2026-13-01", "2026-02-30", "2026-12-03T25:00", None),
+        # Numbers that are neither seconds nor milliseconds since 1970 for certain.
+        *(0, 1, -1, True, 20261203, 202612031830, 20261203183000, 10**18, 1e300, float("nan")),
+    ],
 )
 @pytest.mark.parametrize("call", ["date", "datetime", "relative"])
 def test_what_is_no_date_is_refused_by_the_name_of_the_filter(call: str, value: object) -> None:
     with pytest.raises(FilterError, match=rf"^{call} expects an ISO 8601 date"):
         written(f"value|{call}", value)
+
+
+@pytest.mark.parametrize("value", [1763820786, 1763820786.9, 1763820786123])
+def test_seconds_and_milliseconds_since_1970_are_moments_in_utc(value: float) -> None:
+    assert written("value|date", value) == "22 de noviembre de 2025"
+    assert written("value|datetime('short')", value) == "22/11/25, 14:13 UTC"
+    event = {"time": "2025-11-21T10:00:00Z"}
+    assert written("value|relative", value, event=event) == "mañana"
 
 
 def test_a_date_without_a_time_is_no_datetime() -> None:

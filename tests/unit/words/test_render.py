@@ -82,7 +82,7 @@ def test_keys_of_the_data_win_over_methods(tmp_path: Path) -> None:
         (blocks("{{ n }}"), {}, "missing-data", "n is missing"),
         (blocks("{{ o.id }}"), {"o": {}}, "missing-data", "o.id is missing"),
         (blocks("{{ o.id }}"), {"o": None}, "missing-data", "o"),
-        (blocks("{{ n"), {}, "template", "line 1"),
+        (blocks("{{ n"), {}, "template", "es.j2:1"),
         ("{% block body %}x{% endblock %}", {}, "template", "no block subject"),
         ("{% block subject %}x{% endblock %}", {}, "template", "no block body"),
         ('{% extends "_layouts/none.j2" %}' + blocks(), {}, "template", "_layouts/none.j2"),
@@ -90,7 +90,7 @@ def test_keys_of_the_data_win_over_methods(tmp_path: Path) -> None:
         (blocks("{{ ''.__class__ }}"), {}, "template", "sandbox"),
         (blocks("{% set o.x = 1 %}x"), {"o": {}}, "template", "attribute"),
         (blocks("{{ n|money }}"), {"n": "mucho"}, "wrong-data", "money"),
-        (blocks("{{ n + 1 }}"), {"n": "x"}, "wrong-data", "wrong kind"),
+        (blocks("{{ n + 1 }}"), {"n": "x"}, "wrong-data", "a text and a number cannot be added"),
         (blocks("{{ n }}"), {"n": "x" * 100}, "subject", "100 characters"),
         (blocks(" "), {}, "subject", "empty"),
         (

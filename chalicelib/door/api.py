@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from chalicelib.door import cloudevents, http, intake, keys, openapi
+from chalicelib.door import bounded, cloudevents, http, intake, keys, openapi
 from chalicelib.door.http import Answer, Problem, Request
 from chalicelib.door.intake import Accepted, Checked, Conflict
 from chalicelib.door.keys import Key
@@ -31,9 +31,9 @@ def post_event(request: Request) -> Answer:
     dry_run = _flag(http.query(request, "dry_run"), "dry_run")
     checked = _check(cloudevents.read_event(request), key, request.stage)
     if dry_run:
-        return Answer(
-            200, plan(checked.event, checked.lane, checked.composed, routing(request.stage.name))
-        )
+        rules = routing(request.stage.name)
+        found = plan(checked.event, checked.lane, checked.composed, rules)
+        return Answer(200, bounded.plan(found))
     [result] = intake.accept(request.stage, [checked], key.name, request.patience)
     if not isinstance(result, Accepted):
         raise _refusal(result)
@@ -61,7 +61,7 @@ def post_batch(request: Request) -> Answer:
             results[position] = _accepted(result)
         else:
             results[position] = _rejected({"id": checked.event.id}, _refusal(result))
-    return Answer(200, results)
+    return Answer(200, bounded.results(results))
 
 
 def get_event(request: Request, event_id: str) -> Answer:
@@ -100,11 +100,12 @@ def _find(request: Request, event_id: str, key: Key, wanted: str | None) -> Reco
 
 
 def get_event_types(request: Request) -> Answer:
-    """`GET /event-types`: every type with its lane, locales, required data and sample."""
+    """`GET /event-types`: every type, or the one asked for, with what its data must hold."""
     key = keys.require(request, "read")
-    http.query(request)
-    types = [catalog.event_type(name) for name in templates().types if key.may_type(name)]
-    return Answer(200, {"event_types": types})
+    wanted = http.query(request, "type").get("type")
+    names = [name for name in templates().types if key.may_type(name) and wanted in (None, name)]
+    types = [catalog.event_type(name) for name in names]
+    return Answer(200, {"event_types": bounded.event_types(types)})
 
 
 def get_health(request: Request) -> Answer:

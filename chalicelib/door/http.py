@@ -20,6 +20,11 @@ EVENT_BYTES: Final = 256 * 1024
 BATCH_BYTES: Final = 1024 * 1024
 BATCH_EVENTS: Final = 500
 
+# Of what is wrong with a request, so much is told at once.
+MOST_ERRORS: Final = 20
+_FIELD_CHARACTERS: Final = 300
+_PROBLEM_CHARACTERS: Final = 600
+
 METHODS: Final = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
@@ -103,14 +108,27 @@ class Problem(HeraldoError):
             "type": f"urn:heraldo:problem:{self.slug}",
             "title": TITLES.get(self.status, "The request failed"),
             "status": self.status,
-            "detail": self.detail,
+            "detail": _short(self.detail, _PROBLEM_CHARACTERS),
         }
         if self.errors:
-            found["errors"] = [{"field": e.field, "problem": e.problem} for e in self.errors]
+            found["errors"] = [
+                {
+                    "field": _short(e.field, _FIELD_CHARACTERS),
+                    "problem": _short(e.problem, _PROBLEM_CHARACTERS),
+                }
+                for e in self.errors[:MOST_ERRORS]
+            ]
+        if len(self.errors) > MOST_ERRORS:
+            more = len(self.errors) - MOST_ERRORS
+            found["detail"] += f" The first {MOST_ERRORS} are named, and {more:,} more are wrong."
         return found
 
     def answer(self) -> Answer:
         return Answer(self.status, self.body(), "application/problem+json", self.headers)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def content_type(request: Request) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chalicelib import names
-from chalicelib.door import cloudevents, http
+from chalicelib.door import bounded, cloudevents, http
 from chalicelib.events import event
 from chalicelib.plan import catalog
 from chalicelib.store import ledger
@@ -21,13 +21,12 @@ _TIME: Final = {"type": ["string", "null"], "format": "date-time"}
 def document(server: str = ".") -> dict[str, Any]:
     """The API of this deployment at the address `server` (which may be relative to the document's),
     its event types included."""
-    types = templates().types
-    schemas = {_schema_name(name): _event_schema(name) for name in types}
+    schemas, schema_of = _event_schemas()
     any_event = {
         "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in schemas],
         "discriminator": {
             "propertyName": "type",
-            "mapping": {name: f"#/components/schemas/{_schema_name(name)}" for name in types},
+            "mapping": {t: f"#/components/schemas/{name}" for t, name in schema_of.items()},
         },
     }
     return {
@@ -48,17 +47,44 @@ def document(server: str = ".") -> dict[str, Any]:
     }
 
 
+_OTHERS: Final = "event-others"
+
+
 def _schema_name(event_type: str) -> str:
     return "event-" + event_type
 
 
-def _event_schema(event_type: str) -> dict[str, Any]:
-    data = dict(catalog.event_type(event_type)["data"])
-    data.pop("$schema", None)
-    schema: dict[str, Any] = {
+def _event_schemas() -> tuple[dict[str, Any], dict[str, str]]:
+    """The schemas of events by name, and the name by event type.
+
+    What an answer has no room for shares one schema, that of any event.
+    """
+    room = bounded.Room(bounded.LISTED)
+    schemas: dict[str, Any] = {}
+    schema_of: dict[str, str] = {}
+    others: list[str] = []
+    for event_type in templates().types:
+        entry = catalog.event_type(event_type)
+        data = {name: value for name, value in entry["data"].items() if name != "$schema"}
+        schema = _event_schema({"const": event_type}, data)
+        if entry["sample"] is not None:
+            schema["examples"] = [entry["sample"]]
+        if room.holds(schema):
+            schema_of[event_type] = _schema_name(event_type)
+            schemas[_schema_name(event_type)] = schema
+        else:
+            others.append(event_type)
+    if others:
+        schemas[_OTHERS] = _event_schema({"enum": others}, {"type": "object"})
+        schema_of |= dict.fromkeys(others, _OTHERS)
+    return schemas, schema_of
+
+
+def _event_schema(event_type: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    return {
         "type": "object",
         "required": ["type", "data"],
-        "properties": {**_ATTRIBUTES, "type": {"const": event_type}, "data": data},
+        "properties": {**_ATTRIBUTES, "type": event_type, "data": data},
         # CloudEvents extensions: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
         "propertyNames": {"pattern": event.EXTENSION_NAME},
         "additionalProperties": {
@@ -70,10 +96,6 @@ def _event_schema(event_type: str) -> dict[str, Any]:
             "maximum": event.INT32[1],
         },
     }
-    sample = catalog.event_type(event_type)["sample"]
-    if sample is not None:
-        schema["examples"] = [sample]
-    return schema
 
 
 # Keys are for the API itself to check, signatures for API Gateway.
@@ -358,6 +380,16 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "getEventTypes",
                 "summary": "Every event type with its locales, required data and sample",
+                "description": "Where there are more than an answer has room for, the last ones are "
+                "listed without their data and sample: ask for one.",
+                "parameters": [
+                    {
+                        "name": "type",
+                        "in": "query",
+                        "schema": {"type": "string"},
+                        "description": "One event type alone.",
+                    },
+                ],
                 "responses": {
                     "200": _json("The event types", "EventTypes"),
                     **_refusals(400, 401, 403, 503),

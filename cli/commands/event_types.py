@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from urllib.parse import quote
 
 import click
 
 from cli import target as targets
+from cli.target import Target
 
 
 @click.command
@@ -22,17 +25,13 @@ def command(event_type: str | None, stage: str | None, as_json: bool) -> None:
     ./heraldo event-types
     ./heraldo event-types order.shipped
     """
-    status, answer = targets.target(stage).call("GET", "/event-types")
-    if status != 200:
-        targets.fail(status, answer, as_json)
-    found = answer["event_types"]
-    if event_type is not None:
-        found = [t for t in found if t["type"] == event_type]
-        if not found:
-            from chalicelib.spelling import did_you_mean
+    target = targets.target(stage)
+    found = _ask(target, f"?type={quote(event_type, safe='')}" if event_type else "", as_json)
+    if event_type is not None and not found:
+        from chalicelib.spelling import did_you_mean
 
-            near = did_you_mean(event_type, [t["type"] for t in answer["event_types"]])
-            raise click.ClickException(f"There is no event type {event_type}{near}")
+        near = did_you_mean(event_type, [t["type"] for t in _ask(target, "", as_json)])
+        raise click.ClickException(f"There is no event type {event_type}{near}")
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
@@ -42,3 +41,11 @@ def command(event_type: str | None, stage: str | None, as_json: bool) -> None:
         if event_type is not None:
             click.echo("needs\n  " + "\n  ".join(entry["required"]))
             click.echo("sample\n" + json.dumps(entry["sample"], ensure_ascii=False, indent=2))
+
+
+def _ask(target: Target, query: str, as_json: bool) -> list[dict[str, Any]]:
+    status, answer = target.call("GET", f"/event-types{query}")
+    if status != 200:
+        targets.fail(status, answer, as_json)
+    found: list[dict[str, Any]] = answer["event_types"]
+    return found

@@ -49,7 +49,7 @@ class FakeAws:
     def request(self, body: Any = None, **more: Any) -> Request:
         headers = {"authorization": f"Bearer {SECRET}", "content-type": "application/json"}
         stage = Stage("local", functools.partial(aws.client, hurried=True))
-        return Request(headers, json.dumps(body).encode(), stage, **more)
+        return Request(headers, json.dumps(body, ensure_ascii=False).encode(), stage, **more)
 
     # -- the wire ----------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,19 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import TransientError
 from chalicelib.events.event import is_id
+from chalicelib.lanes.waves import BATCH_ENTRIES, MESSAGE_BYTES, waves
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-BATCH_ENTRIES: Final = 10
 # An event that fails for the last of these times is dead-lettered with its reason. Its own failures
 # count, not how often it was received: it also comes and goes with the failing event it waits behind.
 # The queue's own maxReceiveCount lies above it and is there for what no handler survives.
 MAX_ATTEMPTS: Final = 12
 LONGEST_WAIT: Final = 900
-# What SQS takes, of one message and of one call, attributes included.
-MESSAGE_BYTES: Final = 1024 * 1024
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 
 
@@ -137,23 +134,34 @@ def hand_back(sqs: SQSClient, queue_url: str, messages: Sequence[tuple[Received,
 def dead_letter(sqs: SQSClient, queue_url: str, letters: Sequence[DeadLetter]) -> set[str]:
     """Put messages into the dead-letter queue as they came, with the reason as attributes.
 
-    Returns the message ids that are safely there. SQS drops a second copy within five minutes,
-    because the deduplication id is the message's own.
+    Returns the message ids that are safely there. What follows one of its own key that SQS did not
+    take is not sent. SQS drops a second copy within five minutes, because the deduplication id is the
+    message's own.
     """
     safe: set[str] = set()
-    for start in range(0, len(letters), BATCH_ENTRIES):
-        chunk = letters[start : start + BATCH_ENTRIES]
-        # A batch may hold 1 MiB and so may one message: large ones travel alone.
-        large = sum(len(letter.message.body.encode()) for letter in chunk) > 1_000_000
-        for group in [[letter] for letter in chunk] if large else [list(chunk)]:
-            entries: Any = [_dead_entry(number, letter) for number, letter in enumerate(group)]
-            try:
-                answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
-            except (BotoCoreError, ClientError):
-                continue
-            for done in answer.get("Successful", ()):
-                safe.add(group[int(done["Id"])].message.message_id)
+    stuck: set[str] = set()
+    entries = [_dead_entry(number, letter) for number, letter in enumerate(letters)]
+    for wave in waves(entries, lambda entry: str(entry["MessageGroupId"]), entry_bytes):
+        going: Any = [entry for entry in wave if entry["MessageGroupId"] not in stuck]
+        if not going:
+            continue
+        try:
+            answer: Any = sqs.send_message_batch(QueueUrl=queue_url, Entries=going)
+        except (BotoCoreError, ClientError):
+            answer = {}
+        taken = {done["Id"] for done in answer.get("Successful", ())}
+        safe |= {letters[int(number)].message.message_id for number in taken}
+        stuck |= {entry["MessageGroupId"] for entry in going if entry["Id"] not in taken}
     return safe
+
+
+def entry_bytes(entry: Mapping[str, Any]) -> int:
+    """What SQS counts of a message to send: its body, and names, types and values of attributes."""
+    total = len(entry["MessageBody"].encode())
+    for name, attribute in entry.get("MessageAttributes", {}).items():
+        value = attribute.get("StringValue", "").encode() or attribute.get("BinaryValue", b"")
+        total += len(name.encode()) + len(attribute["DataType"].encode()) + len(value)
+    return total
 
 
 def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
@@ -175,8 +183,7 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
             if value
         },
     }
-    room = MESSAGE_BYTES - len(letter.message.body.encode())
-    if sum(len(f"{n}String{value}".encode()) for n, value in attributes.items()) > room:
+    if entry_bytes(entry) > MESSAGE_BYTES:
         del entry["MessageAttributes"]  # the ledger has the reason; SQS has no room for it
     return entry
 

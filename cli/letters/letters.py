@@ -24,7 +24,7 @@ from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.lanes import queues
 from chalicelib.lanes.decode import ReadyMade, decode
-from chalicelib.lanes.queues import BATCH_ENTRIES
+from chalicelib.lanes.waves import BATCH_ENTRIES
 from chalicelib.stage import Stage
 from chalicelib.store import ledger
 from chalicelib.store.ledger import Record

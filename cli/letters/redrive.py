@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import aws
-from chalicelib.lanes.queues import BATCH_ENTRIES
+from chalicelib.lanes.queues import entry_bytes
+from chalicelib.lanes.waves import BATCH_ENTRIES, waves
 from chalicelib.stage import Stage
 from chalicelib.store import ledger
 from cli.letters.letters import DeadQueue, Letter, Look
@@ -21,8 +22,6 @@ from cli.terminal import Progress
 INTERRUPTED: Final = 130
 # What `queues.dead_letter` writes on a letter about its death; all else travels back with it.
 _OBITUARY: Final = frozenset(("reason", "detail", "event_type"))
-# A batch may hold 1 MiB and so may one message: where that could be met, letters travel alone.
-_BATCH_BYTES: Final = 1_000_000
 
 
 @dataclass
@@ -67,30 +66,13 @@ class Redrive:
                     continue
                 self.nothing_to_send += bool(verdict.note)
                 going.append(letter)
-            for wave in self._waves(going):
+            most = min(BATCH_ENTRIES, self.pace.rate) if self.pace else BATCH_ENTRIES
+            for wave in waves(going, lambda letter: letter.group, _size, most):
                 ready = [letter for letter in wave if letter.group not in stuck]
                 for letter, problem in self._move(ready):
                     self.refused.append((letter, problem))
                     stuck.add(letter.group)
                 progress(len(self.moved))
-
-    def _waves(self, letters: Sequence[Letter]) -> Iterator[list[Letter]]:
-        """Letters to send in one call: one of each key, because SQS can refuse one entry alone."""
-        left = list(letters)
-        most = min(BATCH_ENTRIES, self.pace.rate) if self.pace else BATCH_ENTRIES
-        while left:
-            wave: dict[str, Letter] = {}
-            size = 0
-            for letter in left:
-                if letter.group in wave:
-                    continue
-                size += len(letter.body.encode())
-                if len(wave) == most or (wave and size > _BATCH_BYTES):
-                    break
-                wave[letter.group] = letter
-            yield list(wave.values())
-            gone = {letter.message_id for letter in wave.values()}
-            left = [letter for letter in left if letter.message_id not in gone]
 
     def _move(self, wave: Sequence[Letter]) -> list[tuple[Letter, str]]:
         """Send, then delete what SQS took; gives what it did not take, and why."""
@@ -191,6 +173,10 @@ def move(
     finally:
         progress.end()
     return Outcome(runs, verdicts, looks)
+
+
+def _size(letter: Letter) -> int:
+    return entry_bytes(_entry(0, letter))
 
 
 def _entry(number: int, letter: Letter) -> dict[str, Any]:

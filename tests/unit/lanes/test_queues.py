@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.lanes.queues import MESSAGE_BYTES, DeadLetter, Received, _dead_entry
+from chalicelib.lanes.queues import DeadLetter, Received, _dead_entry
+from chalicelib.lanes.waves import MESSAGE_BYTES
 from tests.factories import record
 
 

@@ -118,7 +118,9 @@ def get_openapi(request: Request) -> Answer:
     """`GET /openapi.json`: what this deployment accepts and answers."""
     http.query(request)
     called = request.url.rstrip("/").removesuffix("/openapi.json")
-    return Answer(200, openapi.document(os.environ.get("HERALDO_API_URL") or called or "."))
+    document = openapi.document(os.environ.get("HERALDO_API_URL") or called or ".")
+    # A page from anywhere, such as a viewer of documents, may read it: it holds no secret.
+    return Answer(200, document, headers={"Access-Control-Allow-Origin": "*"})
 
 
 def get_welcome() -> Answer:

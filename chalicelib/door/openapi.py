@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from chalicelib import names
-from chalicelib.door import bounded, cloudevents, http
+from chalicelib.door import cloudevents, http, schemas
 from chalicelib.events import event
-from chalicelib.plan import catalog
-from chalicelib.store import ledger
-from chalicelib.words.render import templates
-
-_TEXT: Final = {"type": "string", "minLength": 1}
-_MOMENT: Final = {"type": "string", "format": "date-time"}
-# In an event, null stands for "not set": CloudEvents' JSON format, section 2.
-_LINE: Final = {"type": ["string", "null"], "minLength": 1, "pattern": event.LINE}
-_TIME: Final = {"type": ["string", "null"], "format": "date-time"}
 
 
 def document(server: str = ".") -> dict[str, Any]:
     """The API of this deployment at the address `server` (which may be relative to the document's),
     its event types included."""
-    schemas, schema_of = _event_schemas()
-    any_event = {
-        "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in schemas],
-        "discriminator": {
-            "propertyName": "type",
-            "mapping": {t: f"#/components/schemas/{name}" for t, name in schema_of.items()},
-        },
-    }
+    events = schemas.events()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -41,59 +26,10 @@ def document(server: str = ".") -> dict[str, Any]:
         "paths": _paths(),
         "components": {
             "securitySchemes": _SECURITY_SCHEMES,
-            "schemas": {"Event": any_event, **schemas, **_SCHEMAS},
+            "schemas": {**events, **schemas.ANSWERS},
             "responses": _problems(),
-        },
-    }
-
-
-_OTHERS: Final = "event-others"
-
-
-def _schema_name(event_type: str) -> str:
-    return "event-" + event_type
-
-
-def _event_schemas() -> tuple[dict[str, Any], dict[str, str]]:
-    """The schemas of events by name, and the name by event type.
-
-    What an answer has no room for shares one schema, that of any event.
-    """
-    room = bounded.Room(bounded.LISTED)
-    schemas: dict[str, Any] = {}
-    schema_of: dict[str, str] = {}
-    others: list[str] = []
-    for event_type in templates().types:
-        entry = catalog.event_type(event_type)
-        data = {name: value for name, value in entry["data"].items() if name != "$schema"}
-        schema = _event_schema({"const": event_type}, data)
-        if entry["sample"] is not None:
-            schema["examples"] = [entry["sample"]]
-        if room.holds(schema):
-            schema_of[event_type] = _schema_name(event_type)
-            schemas[_schema_name(event_type)] = schema
-        else:
-            others.append(event_type)
-    if others:
-        schemas[_OTHERS] = _event_schema({"enum": others}, {"type": "object"})
-        schema_of |= dict.fromkeys(others, _OTHERS)
-    return schemas, schema_of
-
-
-def _event_schema(event_type: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["type", "data"],
-        "properties": {**_ATTRIBUTES, "type": event_type, "data": data},
-        # CloudEvents extensions: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
-        "propertyNames": {"pattern": event.EXTENSION_NAME},
-        "additionalProperties": {
-            "type": ["string", "integer", "boolean", "null"],
-            "minLength": 1,
-            "maxLength": event.MAX_ATTRIBUTE,
-            "pattern": event.LINE,
-            "minimum": event.INT32[0],
-            "maximum": event.INT32[1],
+            "parameters": _CE_HEADERS,
+            "requestBodies": {"BinaryEvent": _binary_body(events)},
         },
     }
 
@@ -114,148 +50,49 @@ _SECURITY_SCHEMES: Final[dict[str, Any]] = (
 )
 _SECURITY: Final[list[dict[str, Any]]] = [{name: []} for name in _SECURITY_SCHEMES]
 
-_ATTRIBUTES: Final[dict[str, Any]] = {
-    "specversion": {"const": "1.0"},
-    "id": {
-        **_LINE,
-        "maxLength": event.MAX_ID,
-        "description": "Sent twice with one id and source is taken once.",
-    },
-    "source": {
-        **_LINE,
-        "maxLength": event.MAX_SOURCE,
-        "pattern": event.URI_REFERENCE,
-        "description": "A URI reference: the key's own, which is the default, or beneath it.",
-    },
-    "subject": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
-    "time": _TIME,
-    "datacontenttype": {"type": ["string", "null"], "pattern": event.JSON_TYPE},
-    "dataschema": {
-        "type": ["string", "null"],
-        "maxLength": event.MAX_ATTRIBUTE,
-        "pattern": event.ABSOLUTE_URI,
-    },
-    "recipient": {
-        **_LINE,
-        "maxLength": event.MAX_ATTRIBUTE,
-        "description": "A customer's id.",
-    },
-    "locale": {
-        "type": ["string", "null"],
-        "pattern": event.LOCALE,
-        "description": "es-AR falls back to es, and that to the default.",
-    },
-    "partitionkey": {
-        **_LINE,
-        "maxLength": event.MAX_ATTRIBUTE,
-        "description": "Events with one key are delivered in order; default: the recipient, "
-        "then the subject, then the type.",
-    },
-    "expirytime": {**_TIME, "description": "Past it, the event is recorded and not sent."},
-    "deliverat": {
-        "type": "null",
-        "description": "Reserved: events are not held back yet, and a time to come is refused.",
-    },
-    "traceparent": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
+# Binary mode: every attribute is a header, and the body is the data alone.
+_CE_HEADERS: Final[dict[str, Any]] = {
+    f"ce-{name}": {
+        "name": f"ce-{name}",
+        "in": "header",
+        "required": name in ("specversion", "type"),
+        "description": "Percent-encoded UTF-8, as all that is not visible ASCII.",
+        "schema": {"const": "1.0"} if name == "specversion" else {"type": "string"},
+    }
+    # Its Content-Type is the event's datacontenttype.
+    for name in ("type", *schemas.ATTRIBUTES)
+    if name not in ("datacontenttype", "deliverat")
 }
 
-_ACCEPTED: Final = {
-    "type": "object",
-    "required": ["id", "status", "lane"],
-    "properties": {
-        "id": _TEXT,
-        "status": {"enum": ["accepted", "duplicate"]},
-        "lane": _TEXT,
-    },
-}
-_PROBLEM: Final = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "detail": _TEXT,
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "problem"],
-                "properties": {"field": {"type": "string"}, "problem": _TEXT},
-            },
-        },
-    },
-}
-_SCHEMAS: Final[dict[str, Any]] = {
-    "Accepted": _ACCEPTED,
-    "Problem": _PROBLEM,
-    "BatchResult": {
-        "oneOf": [
-            {"$ref": "#/components/schemas/Accepted"},
-            {
-                "type": "object",
-                "required": ["id", "status", "problem"],
-                "properties": {
-                    "id": {"type": ["string", "null"]},
-                    "status": {"enum": ["rejected", "unavailable"]},
-                    "problem": {"$ref": "#/components/schemas/Problem"},
-                },
-            },
-        ]
-    },
-    "Life": {
-        "type": "object",
-        "required": ["id", "source", "status", "lane", "timeline", "rules", "messages"],
-        "properties": {
-            "id": _TEXT,
-            "source": _TEXT,
-            "type": {"type": ["string", "null"]},
-            "status": {"enum": list(ledger.STATUSES)},
-            "lane": _TEXT,
-            "timeline": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["at", "status"],
-                    "properties": {"at": _MOMENT, "status": _TEXT},
-                },
-            },
-            "rules": {"type": "array", "items": _TEXT},
-            "messages": {"type": "object", "additionalProperties": _TEXT},
-            "template": {"type": ["string", "null"]},
-            "attempts": {"type": "integer"},
-            "reason": _TEXT,
-            "detail": {"type": "string"},
-            "key": {**_TEXT, "description": "The name of the key that sent it."},
-            "test": {"type": "boolean"},
-        },
-    },
-    "Plan": {
-        "type": "object",
-        "required": ["type", "lane", "ordering_key", "rules", "destinations", "messages"],
-    },
-    "EventTypes": {
-        "type": "object",
-        "required": ["event_types"],
-        "properties": {
-            "event_types": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["type", "lane", "locales", "required", "data", "sample"],
-                },
-            }
-        },
-    },
-}
+
+def _binary_body(events: Iterable[str]) -> dict[str, Any]:
+    data = [schemas.ref(name) for name in events if name.endswith("Data")]
+    return {
+        "description": "In binary mode: the data of an event, whose attributes are in ce- headers.",
+        "required": True,
+        "content": {cloudevents.PLAIN: {"schema": {"anyOf": data}}},
+    }
 
 
 def _problems() -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {"application/problem+json": {"schema": schemas.ref("Problem")}}
     return {
-        str(status): {"description": title, "content": content}
+        str(status): {"description": title, "content": content, **_WITH_HEADERS.get(status, {})}
         for status, title in http.TITLES.items()
     }
+
+
+def _header(name: str, description: str, **schema: str) -> dict[str, Any]:
+    return {"headers": {name: {"description": description, "schema": schema}}}
+
+
+_AGAIN: Final = _header("Retry-After", "Seconds to wait before it is sent again.", type="integer")
+_WITH_HEADERS: Final = {
+    401: _header("WWW-Authenticate", "Bearer, where keys are asked for.", type="string"),
+    405: _header("Allow", "The methods that there are.", type="string"),
+    429: _AGAIN,
+    503: _AGAIN,
+}
 
 
 def _refusals(*statuses: int) -> dict[str, Any]:
@@ -263,12 +100,12 @@ def _refusals(*statuses: int) -> dict[str, Any]:
 
 
 def _json(description: str, schema: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    content = {"application/json": {"schema": schemas.ref(schema)}}
     return {"description": description, "content": content}
 
 
 def _paths() -> dict[str, Any]:
-    one = {"$ref": "#/components/schemas/Event"}
+    one = schemas.ref("Event")
     batch = {
         "type": "array",
         "maxItems": http.BATCH_EVENTS,
@@ -281,8 +118,9 @@ def _paths() -> dict[str, Any]:
             "post": {
                 "operationId": "sendEvent",
                 "summary": "Send one event",
-                "description": "A CloudEvent as structured JSON, in binary mode (ce- headers), or as "
-                "plain JSON without specversion.",
+                "description": "A CloudEvent as structured JSON, or as plain JSON without "
+                "specversion. In binary mode its attributes are headers (components/parameters) and "
+                "the body is its data alone (components/requestBodies/BinaryEvent).",
                 "parameters": [
                     {
                         "name": "dry_run",
@@ -310,12 +148,7 @@ def _paths() -> dict[str, Any]:
                         "description": "A duplicate, or the plan of a dry run",
                         "content": {
                             "application/json": {
-                                "schema": {
-                                    "anyOf": [
-                                        {"$ref": "#/components/schemas/Accepted"},
-                                        {"$ref": "#/components/schemas/Plan"},
-                                    ]
-                                }
+                                "schema": {"anyOf": [schemas.ref("Accepted"), schemas.ref("Plan")]}
                             }
                         },
                     },
@@ -343,7 +176,7 @@ def _paths() -> dict[str, Any]:
                             "application/json": {
                                 "schema": {
                                     "type": "array",
-                                    "items": {"$ref": "#/components/schemas/BatchResult"},
+                                    "items": schemas.ref("BatchResult"),
                                 }
                             }
                         },
@@ -402,10 +235,7 @@ def _paths() -> dict[str, Any]:
                 "summary": "Whether this deployment is up",
                 "security": [{}, *_SECURITY],
                 "responses": {
-                    "200": {
-                        "description": "It is",
-                        "content": {"application/json": {"schema": {"type": "object"}}},
-                    },
+                    "200": _json("It is", "Health"),
                     **_refusals(400),
                 },
             }
@@ -418,6 +248,9 @@ def _paths() -> dict[str, Any]:
                 "responses": {
                     "200": {
                         "description": "OpenAPI 3.1",
+                        **_header(
+                            "Access-Control-Allow-Origin", "Any page may read it.", type="string"
+                        ),
                         "content": {"application/json": {"schema": {"type": "object"}}},
                     },
                     **_refusals(400),

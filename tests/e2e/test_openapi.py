@@ -29,9 +29,11 @@ COVERED = templates().types if FULL else ("order.placed", "payment.failed", "pro
 
 def of_one_type(document: dict[str, Any], event_type: str) -> dict[str, Any]:
     """The document with one address and one event type: its part of the coverage phase."""
-    name = f"event-{event_type}"
     schemas = document["components"]["schemas"]
-    others = {n: s for n, s in schemas.items() if n == name or not n.startswith("event-")}
+    mapping = schemas["Event"]["discriminator"]["mapping"]
+    events = {ref.rsplit("/", 1)[1] for ref in mapping.values()}
+    name = mapping[event_type].rsplit("/", 1)[1]
+    others = {n: s for n, s in schemas.items() if n == name or n not in events}
     return {
         **document,
         "paths": {"/events": document["paths"]["/events"]},

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.door import api, bounded, openapi
+from chalicelib.door import api, bounded, schemas
 from chalicelib.door.http import MOST_ERRORS, Answer, Problem
 from chalicelib.errors import FieldError
 from chalicelib.plan import catalog
@@ -114,7 +114,7 @@ class Types:
 def types(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Types:
     found = Types(request.param)
     whole = catalog.event_type("order.placed")
-    for module in (api, openapi):
+    for module in (api, schemas):
         monkeypatch.setattr(module, "templates", lambda: found)
     monkeypatch.setattr(catalog, "event_type", lambda name: {**whole, "type": name})
     return found

@@ -1,0 +1,268 @@
+"""The schemas of `GET /openapi.json`: what an event may hold, and what is answered.
+
+Named so that generators make classes of them: no dots, and an object of its own wherever somebody would
+want to name it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from chalicelib.door import bounded
+from chalicelib.events import event
+from chalicelib.plan import catalog
+from chalicelib.store import ledger
+from chalicelib.words.render import templates
+
+_TEXT: Final = {"type": "string", "minLength": 1}
+_TEXTS: Final = {"type": "array", "items": _TEXT}
+_STRINGS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+_MOMENT: Final = {"type": "string", "format": "date-time"}
+# In an event, null stands for "not set": CloudEvents' JSON format, section 2.
+_LINE: Final = {"type": ["string", "null"], "minLength": 1, "pattern": event.LINE}
+_TIME: Final = {"type": ["string", "null"], "format": "date-time"}
+# Times that are past in any clock, as JSON Schema can say it.
+_PAST: Final = (
+    "^(19[7-9][0-9]|20[01][0-9])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
+)
+_OTHERS: Final = "Other"
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def events() -> dict[str, Any]:
+    """The schemas of events: `Event`, and for each type the event's and its data's own.
+
+    Types that an answer has no room for share one, that of any event.
+    """
+    room = bounded.Room(bounded.LISTED)
+    found: dict[str, Any] = {}
+    mapping: dict[str, str] = {}
+    others: list[str] = []
+    for event_type, name in _names(templates().types).items():
+        entry = catalog.event_type(event_type)
+        data = {key: value for key, value in entry["data"].items() if key != "$schema"}
+        schema = _event({"const": event_type}, ref(f"{name}Data"))
+        if entry["sample"] is not None:
+            schema["examples"] = [entry["sample"]]
+        if room.holds([schema, data]):
+            mapping[event_type] = f"{name}Event"
+            found |= {f"{name}Event": schema, f"{name}Data": data}
+        else:
+            others.append(event_type)
+    if others:
+        found[f"{_OTHERS}Event"] = _event({"enum": others}, {"type": "object"})
+        mapping |= dict.fromkeys(others, f"{_OTHERS}Event")
+    any_event = {
+        "oneOf": [ref(name) for name in dict.fromkeys(mapping.values())],
+        "discriminator": {
+            "propertyName": "type",
+            "mapping": {of: ref(name)["$ref"] for of, name in mapping.items()},
+        },
+    }
+    return {"Event": any_event, **found}
+
+
+def _names(types: Iterable[str]) -> Mapping[str, str]:
+    """What each type is called in code: order.shipped is OrderShipped; no two are called the same."""
+    found: dict[str, str] = {}
+    taken = {_OTHERS.lower()}
+    for event_type in types:
+        words = re.findall("[A-Za-z0-9]+", event_type)
+        plain = "".join(word[0].upper() + word[1:] for word in words) or "Type"
+        name, number = plain, 2
+        while name.lower() in taken:
+            name, number = f"{plain}{number}", number + 1
+        taken.add(name.lower())
+        found[event_type] = name
+    return found
+
+
+def _event(event_type: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["type", "data"],
+        "properties": {**ATTRIBUTES, "type": event_type, "data": data},
+        # CloudEvents extensions: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+        "propertyNames": {"pattern": event.EXTENSION_NAME},
+        "unevaluatedProperties": {
+            "type": ["string", "integer", "boolean", "null"],
+            "minLength": 1,
+            "maxLength": event.MAX_ATTRIBUTE,
+            "pattern": event.LINE,
+            "minimum": event.INT32[0],
+            "maximum": event.INT32[1],
+        },
+    }
+
+
+ATTRIBUTES: Final[dict[str, Any]] = {
+    "specversion": {"const": "1.0"},
+    "id": {
+        **_LINE,
+        "maxLength": event.MAX_ID,
+        "description": "Sent twice with one id and source is taken once.",
+    },
+    "source": {
+        **_LINE,
+        "maxLength": event.MAX_SOURCE,
+        "pattern": event.URI_REFERENCE,
+        "description": "A URI reference: the key's own, which is the default, or beneath it.",
+    },
+    "subject": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
+    "time": _TIME,
+    "datacontenttype": {
+        "type": ["string", "null"],
+        "maxLength": event.MAX_ATTRIBUTE,
+        "pattern": event.JSON_TYPE,
+    },
+    "dataschema": {
+        "type": ["string", "null"],
+        "maxLength": event.MAX_ATTRIBUTE,
+        "pattern": event.ABSOLUTE_URI,
+    },
+    "recipient": {
+        **_LINE,
+        "maxLength": event.MAX_ATTRIBUTE,
+        "description": "A customer's id.",
+    },
+    "locale": {
+        "type": ["string", "null"],
+        "pattern": event.LOCALE,
+        "description": "es-AR falls back to es, and that to the default.",
+    },
+    "partitionkey": {
+        **_LINE,
+        "maxLength": event.MAX_ATTRIBUTE,
+        "description": "Events with one key are delivered in order; default: the recipient, "
+        "then the subject, then the type.",
+    },
+    "expirytime": {**_TIME, "description": "Past it, the event is recorded and not sent."},
+    "deliverat": {
+        "type": ["string", "null"],
+        "pattern": _PAST,
+        "description": "Reserved: events are not held back yet, and a time to come is refused.",
+    },
+    "traceparent": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
+}
+
+
+def _object(
+    properties: dict[str, Any], optional: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": {**properties, **(optional or {})},
+        **more,
+    }
+
+
+def _list(of: str) -> dict[str, Any]:
+    return {"type": "array", "items": ref(of)}
+
+
+ANSWERS: Final[dict[str, Any]] = {
+    "Accepted": _object(
+        {"id": _TEXT, "status": {"enum": ["accepted", "duplicate"]}, "lane": _TEXT}
+    ),
+    "NotTaken": _object(
+        {
+            "id": {"type": ["string", "null"]},
+            "status": {"enum": ["rejected", "unavailable"]},
+            "problem": ref("Problem"),
+        },
+        description="rejected: mend it. unavailable: send it again as it is.",
+    ),
+    "BatchResult": {"oneOf": [ref("Accepted"), ref("NotTaken")]},
+    "Problem": _object(
+        {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT},
+        {"errors": _list("FieldProblem")},
+        description="RFC 9457; `errors` names the fields at fault, `detail` how many more there are.",
+    ),
+    "FieldProblem": _object({"field": {"type": "string"}, "problem": _TEXT}),
+    "Life": _object(
+        {
+            "id": _TEXT,
+            "source": _TEXT,
+            "type": {"type": ["string", "null"]},
+            "status": {"enum": list(ledger.STATUSES)},
+            "lane": _TEXT,
+            "timeline": _list("Step"),
+            "rules": _TEXTS,
+            "messages": {**_STRINGS, "description": "SNS's ids, by destination and locale."},
+            "template": {"type": ["string", "null"]},
+            "attempts": {"type": "integer"},
+        },
+        {
+            "reason": _TEXT,
+            "detail": {"type": "string"},
+            "key": {**_TEXT, "description": "The name of the key that sent it."},
+            "test": {"type": "boolean"},
+        },
+    ),
+    "Step": _object({"at": _MOMENT, "status": _TEXT}),
+    "Plan": _object(
+        {
+            "type": _TEXT,
+            "lane": _TEXT,
+            "ordering_key": _TEXT,
+            "rules": _list("PlannedRule"),
+            "destinations": _TEXTS,
+            "suppressed": {"type": ["string", "null"], "description": "Why nobody is told."},
+            "messages": _list("PlannedMessage"),
+            "warnings": {**_TEXTS, "description": "What to look at, and what is left out here."},
+        }
+    ),
+    "PlannedRule": _object(
+        {"name": _TEXT, "matched": {"type": "boolean"}},
+        {
+            "to": _TEXTS,
+            "suppresses": {"type": "boolean"},
+            "stops": {"type": "boolean"},
+            "why": {**_TEXT, "description": "The first condition that failed."},
+            "owner": _TEXT,
+            "note": _TEXT,
+        },
+    ),
+    "PlannedMessage": _object(
+        {
+            "destination": _TEXT,
+            "locale": _TEXT,
+            "subject": {"type": "string"},
+            "bodies": {**_STRINGS, "description": "The text for each protocol, `default` first."},
+            "attributes": _STRINGS,
+            "bytes": {"type": "integer"},
+            "template": _TEXT,
+            "sms": ref("Sms"),
+        },
+        {"fallback_from": _TEXT},
+    ),
+    "Sms": _object(
+        {
+            "encoding": {"enum": ["GSM-7", "UCS-2"]},
+            "characters": {"type": "integer"},
+            "parts": {"type": "integer"},
+        }
+    ),
+    "EventTypes": _object({"event_types": _list("EventType")}),
+    "EventType": _object(
+        {
+            "type": _TEXT,
+            "lane": _TEXT,
+            "locales": _TEXTS,
+            "required": {**_TEXTS, "description": "Such as `order.items[].name`."},
+            "data": {"type": "object", "description": "JSON Schema of the event's data."},
+            "sample": {
+                "type": ["object", "null"],
+                "description": "An event, to be posted as it is.",
+            },
+        }
+    ),
+    "Health": _object({"status": {"const": "ok"}, "event_types": {"type": "integer"}}),
+}

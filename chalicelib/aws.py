@@ -15,12 +15,24 @@ from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from chalicelib import names
 from chalicelib.stage import Stage
 
 CONNECT_SECONDS: Final = 2
+# What a call raises where the line breaks, and where the service says no.
+BREAKS: Final = (BotoCoreError, ClientError)
+# The same, and what botocore's parsers stumble over where something on the way answered in AWS's place.
+FAILURES: Final = (
+    *BREAKS,
+    ResponseParserError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
 # How often the client itself asks, and for how many seconds it waits for an answer.
 _PATIENCE: Final = {
     # Never retried by the client: a publish that timed out may have been sent, and what to do then
@@ -66,8 +78,13 @@ def client(service: str, *, hurried: bool = False) -> Any:
 
 
 def _encode_form(params: dict[str, Any], **_: Any) -> None:
-    """Encode SNS's form once. botocore does it once to sign and once to send, and byte by byte."""
+    """Encode SNS's form once. botocore does it once to sign and once to send, and byte by byte.
+
+    Where SNS speaks another protocol, which is botocore's to choose, the body is no form, and its own.
+    """
     form: Mapping[str, str] = params["body"]
+    if not isinstance(form, dict) or not all(isinstance(text, str) for text in form.values()):
+        return
     params["body"] = "&".join([f"{name}={_quoted(text)}" for name, text in form.items()]).encode()
 
 
@@ -94,10 +111,25 @@ def code_of(error: Exception) -> str:
     return type(error).__name__
 
 
+def status_of(error: ClientError) -> int:
+    """The HTTP status of a refusal."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+
+
+def position_of(result: Any, count: int) -> int | None:
+    """Which entry of a batch a part of the answer is about, where it is one of ours at all.
+
+    Entries are numbered from 0 by their `Id`.
+    """
+    found = result.get("Id") if isinstance(result, dict) else None
+    if isinstance(found, str) and found.isdecimal() and int(found) < count:
+        return int(found)
+    return None
+
+
 def passes(error: ClientError) -> bool:
     """Whether what a service refused now it may take a moment later."""
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
-    code = code_of(error)
+    status, code = status_of(error), code_of(error)
     return status >= 500 or status == 429 or any(sign in code for sign in _NOT_NOW)
 
 

@@ -1,93 +1,80 @@
-"""Publish to SNS, ten entries a call, and say of each entry what became of it."""
+"""Publications to SNS topics: ten entries a call, and of each entry what became of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
 )
-from botocore.parsers import ResponseParserError
 
+from chalicelib import aws, log
+from chalicelib.channels.publication import LATER, NOT_TRIED, PERSON, REFUSED, Publication, Result
+from chalicelib.stage import Stage
 from chalicelib.words import limits
 
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-
-# Codes that say "not now" under an HTTP 4xx. Everything else that is the sender's fault stays wrong.
-# https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html
-_NOT_NOW: Final = frozenset(
+# What SNS and the services behind it say, the ending `Exception` left off: some protocols of AWS's
+# write it and some do not.
+# https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html, API_PublishBatch.html#API_PublishBatch_Errors
+_LATER: Final = frozenset(
     (
         "Throttled",
         "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
+        "TooManyRequests",
         "RequestLimitExceeded",
         "RequestThrottled",
         "KMSThrottling",
         "ExpiredToken",
-        "ExpiredTokenException",
         "RequestExpired",
         "RequestTimeout",
     )
 )
+_REFUSED: Final = frozenset(
+    (
+        "InvalidParameter",
+        "InvalidParameterValue",
+        "ParameterValueInvalid",
+        "Validation",
+        "ValidationError",
+        "MalformedQueryString",
+        "BatchRequestTooLong",
+        "BatchEntryIdsNotDistinct",
+        "EmptyBatchRequest",
+        "InvalidBatchEntryId",
+        "TooManyEntriesInBatchRequest",
+    )
+)
+# Of a single entry what is not known is taken for its own fault; but these are never one entry's.
+_NEVER_AN_ENTRYS: Final = ("AuthorizationError", "NotFound", "InvalidSecurity", "KMS")
+# These are raised before SNS hears of anything; any other break in the line may come after its yes.
+_NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_UNSENT: Final = (
+    EndpointConnectionError,
+    ConnectTimeoutError,
+    ProxyConnectionError,
+    *_NO_CREDENTIALS,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One message to one topic. `structured`: the message is JSON with a text per protocol."""
-
-    topic_arn: str
-    subject: str | None
-    message: str
-    attributes: Mapping[str, str]
-    structured: bool = True
-
-    @property
-    def size(self) -> int:
-        """Bytes, as SNS counts them."""
-        return limits.size(self.subject, self.message, self.attributes)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a publication: a `message_id`, or an `error` code.
-
-    `retry`: trying again can mend the error. `unknown`: SNS may have taken it all the same.
-    """
-
-    message_id: str = ""
-    error: str = ""
-    retry: bool = False
-    unknown: bool = False
-
-
-NOT_TRIED: Final = Result(error="NotTried", retry=True)
-
-
-def publish(
-    sns: SNSClient, publications: Sequence[Publication], in_time: Callable[[], bool]
+def send(
+    stage: Stage, publications: Sequence[Publication], *, in_time: Callable[[], bool], once: bool
 ) -> list[Result]:
-    """Publish each, in order per topic; never raises for what SNS or the network does.
-
-    Large messages travel alone, so this may take ten calls: once `in_time` says that there is no
-    time for another, what is left is `NOT_TRIED`.
-    """
-    results: list[Result | None] = [None] * len(publications)
+    """Publish each; see `registry.Channel`. Large messages travel alone, so ten may take ten calls."""
+    results = [NOT_TRIED] * len(publications)
     for number, positions in enumerate(_batches(publications)):
         if number and not in_time():
             break
-        batch = [publications[p] for p in positions]
-        for position, result in zip(positions, _publish_batch(sns, batch), strict=True):
+        batch = [publications[position] for position in positions]
+        for position, result in zip(positions, _publish(stage.sns, batch, once), strict=True):
             results[position] = result
-    return [r or NOT_TRIED for r in results]
+    return results
 
 
 def _batches(publications: Sequence[Publication]) -> Iterator[list[int]]:
@@ -95,42 +82,75 @@ def _batches(publications: Sequence[Publication]) -> Iterator[list[int]]:
     open_batches: dict[str, tuple[list[int], int]] = {}
     for position, publication in enumerate(publications):
         size = publication.size
-        batch, total = open_batches.get(publication.topic_arn, ([], 0))
+        batch, total = open_batches.get(publication.to, ([], 0))
         if batch and (len(batch) == limits.BATCH_ENTRIES or total + size > limits.MESSAGE_BYTES):
             yield batch
             batch, total = [], 0
         batch.append(position)
-        open_batches[publication.topic_arn] = (batch, total + size)
+        open_batches[publication.to] = (batch, total + size)
     for batch, _ in open_batches.values():
         yield batch
 
 
-def _publish_batch(sns: SNSClient, batch: Sequence[Publication]) -> list[Result]:
+def _publish(sns: Any, batch: Sequence[Publication], once: bool) -> list[Result]:
     entries = [_entry(number, publication) for number, publication in enumerate(batch)]
+    if once:
+        # A connection that SNS closed while the worker stood still breaks when it is used, and
+        # nothing tells that from an answer that was lost. A new one has no such past.
+        sns.close()
     try:
-        answer: Any = sns.publish_batch(
-            TopicArn=batch[0].topic_arn, PublishBatchRequestEntries=entries
-        )
-    except (BotoCoreError, ClientError) as error:
-        result = _result_of(error)
-        if len(batch) > 1 and not result.retry:
+        answer = sns.publish_batch(TopicArn=batch[0].to, PublishBatchRequestEntries=entries)
+    except aws.FAILURES as error:
+        result = _of_failure(error)
+        if len(batch) > 1 and result.fault == REFUSED:
             # SNS refused the call as a whole and so sent none of it: one entry may be to blame.
-            return [_publish_batch(sns, [publication])[0] for publication in batch]
+            return [_publish(sns, [publication], once)[0] for publication in batch]
         return [result] * len(batch)
-    except ResponseParserError:  # no XML: something on the way answered, or cut the answer short
-        return [Result(error="BadAnswer", retry=True, unknown=True)] * len(batch)
-    # An entry that the answer does not speak of may or may not have gone out.
-    results = [Result(error="NoAnswer", retry=True, unknown=True)] * len(batch)
-    for done in answer.get("Successful", ()):
-        results[int(done["Id"])] = Result(message_id=done["MessageId"])
-    for failed in answer.get("Failed", ()):
-        code = failed.get("Code", "Unknown")
-        retry = not failed.get("SenderFault", False) or code in _NOT_NOW
-        results[int(failed["Id"])] = Result(error=code, retry=retry)
+    return _read(answer, len(batch))
+
+
+def _read(answer: Mapping[str, Any], count: int) -> list[Result]:
+    """What an answer says of each entry. One that it does not speak of may or may not have gone out."""
+    results = [Result(error="NoAnswer", fault=LATER, unknown=True)] * count
+    for done in answer.get("Successful") or ():
+        position = aws.position_of(done, count)
+        if position is not None and done.get("MessageId"):
+            results[position] = Result(message_id=str(done["MessageId"]))
+    for failed in answer.get("Failed") or ():
+        position = aws.position_of(failed, count)
+        if position is not None:
+            results[position] = _of_entry(failed)
     return results
 
 
-def _entry(number: int, publication: Publication) -> Any:
+def _of_entry(failed: Mapping[str, Any]) -> Result:
+    code = str(failed.get("Code") or "Unknown")
+    name = code.removesuffix("Exception")
+    if name in _LATER or not failed.get("SenderFault", False):
+        return Result(error=code, fault=LATER)
+    return Result(error=code, fault=PERSON if name.startswith(_NEVER_AN_ENTRYS) else REFUSED)
+
+
+def _of_failure(error: Exception) -> Result:
+    """What a failed call means for every entry in it."""
+    code = aws.code_of(error)
+    if isinstance(error, ClientError):
+        name = code.removesuffix("Exception")
+        status = aws.status_of(error)
+        if status >= 500:
+            return Result(error=code, fault=LATER, unknown=True)
+        if name in _LATER or status == 429:
+            return Result(error=code, fault=LATER)
+        return Result(error=code, fault=REFUSED if name in _REFUSED else PERSON)
+    if isinstance(error, _NO_CREDENTIALS):
+        return Result(error=code, fault=PERSON)
+    if not isinstance(error, aws.BREAKS):  # an answer, and not SNS's: somebody on the way gave it
+        log.warning("an answer that is not SNS's", **log.origin(error))
+        code = "BadAnswer"
+    return Result(error=code, fault=LATER, unknown=not isinstance(error, _UNSENT))
+
+
+def _entry(number: int, publication: Publication) -> dict[str, Any]:
     entry: dict[str, Any] = {"Id": str(number), "Message": publication.message}
     if publication.subject is not None:
         entry["Subject"] = publication.subject
@@ -142,16 +162,3 @@ def _entry(number: int, publication: Publication) -> Any:
             for name, value in publication.attributes.items()
         }
     return entry
-
-
-def _result_of(error: BotoCoreError | ClientError) -> Result:
-    """What a failed call means for every entry in it."""
-    if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code", "ClientError"))
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
-        if status >= 500:
-            return Result(error=code, retry=True, unknown=True)
-        return Result(error=code, retry=code in _NOT_NOW or status == 429)
-    # These never reached SNS; any other break in the line may have come after it said yes.
-    unsent = isinstance(error, (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError))
-    return Result(error=type(error).__name__, retry=True, unknown=not unsent)

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib import log
-from chalicelib.channels.topics import NOT_TRIED, Publication, Result, publish
+from chalicelib.channels import registry
+from chalicelib.channels.publication import LATER, NOT_TRIED, Publication, Result
 from chalicelib.errors import HeraldoError, PermanentError, TransientError
 from chalicelib.events.event import Event
 from chalicelib.lanes import queues
@@ -231,7 +232,7 @@ class Batch:
     def _ready_made(self, content: ReadyMade) -> Publication:
         if content.sns_topic not in self.topics:
             raise PermanentError("foreign-topic", "sns_topic is none of this stage's topics")
-        return Publication(content.sns_topic, content.subject, content.message, {}, False)
+        return Publication("topic", content.sns_topic, content.subject, content.message, {}, False)
 
     def _compose_event(self, item: Item, event: Event) -> None:
         if event.expired(self.now):
@@ -259,7 +260,10 @@ class Batch:
         flat = [(item, name, p) for item in wave for name, p in item.publications.items()]
         if not flat:
             return
-        results = publish(self.stage.sns, [p for _, _, p in flat], self._in_time)
+        once = any(self._skips(item) for item, _, _ in flat)
+        results = registry.send(
+            self.stage, [p for _, _, p in flat], in_time=self._in_time, once=once
+        )
         failures: dict[int, list[Result]] = {}
         for (item, name, _), result in zip(flat, results, strict=True):
             if result.message_id:
@@ -295,7 +299,7 @@ class Batch:
         item.record.attempts += any(result != NOT_TRIED for result in failed)
         if any(result.unknown for result in failed) and self._skips(item):
             item.settle(DONE, ledger.UNKNOWN, self.at, "outcome-unknown", codes)
-        elif not any(result.retry for result in failed):
+        elif not any(result.fault == LATER for result in failed):
             item.settle(DEAD, ledger.FAILED, self.at, "sns-refused", codes)
         elif item.record.attempts >= queues.MAX_ATTEMPTS:
             item.settle(DEAD, ledger.FAILED, self.at, "gave-up", codes)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.channels.topics import Publication
+from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.rules.routing import Decision, Routing
@@ -37,7 +37,7 @@ def compose(
 ) -> Composed:
     """Route and render an event.
 
-    `topic_arn` turns a topic's short name into what `Publication.topic_arn` shall hold.
+    `topic_arn` turns a topic's short name into where a publication of channel `topic` goes.
 
     Raises
     ------
@@ -58,10 +58,11 @@ def compose(
                 rendered[locale] = (message, message.to_sns())
             message, text = rendered[locale]
             publication = Publication(
-                topic_arn=topic_arn(destination.removeprefix("topic:")),
+                channel="topic",
+                to=topic_arn(destination.removeprefix("topic:")),
                 subject=message.subject,
                 message=text,
-                attributes=sns_attributes(event, lane, locale),
+                attributes=sns_attributes(event, lane, locale, routing.is_commercial(lane)),
             )
             if publication.size > limits.MESSAGE_BYTES:
                 raise PermanentError("too-large", _TOO_LARGE)
@@ -94,7 +95,7 @@ def rehearse(event: Event, lane: str, routing: Routing, templates: Templates) ->
         except RenderError as error:
             errors.append(error)
             continue
-        attributes = sns_attributes(event, lane, locale)
+        attributes = sns_attributes(event, lane, locale, routing.is_commercial(lane))
         if limits.size(message.subject, message.to_sns(), attributes) > limits.MESSAGE_BYTES:
             raise PermanentError("too-large", _TOO_LARGE)
     if composed is None or errors:
@@ -123,9 +124,15 @@ def _audiences(
 _TOO_LARGE: Final = "the rendered message is larger than 256 KiB"
 
 
-def sns_attributes(event: Event, lane: str, locale: str) -> dict[str, str]:
-    """The message attributes on which subscribers filter."""
+def sns_attributes(event: Event, lane: str, locale: str, commercial: bool) -> dict[str, str]:
+    """The message attributes on which subscribers filter, and how SMS are to travel.
+
+    SNS sends an SMS as advertising unless it is told otherwise: cheaper, later, and where numbers
+    have opted out of it, not at all.
+    https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-topic.html
+    """
     found = {"event_type": event.type, "locale": locale, "category": lane}
     if event.recipient is not None:
         found["recipient"] = event.recipient
+    found["AWS.SNS.SMS.SMSType"] = "Promotional" if commercial else "Transactional"
     return found

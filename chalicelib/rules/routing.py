@@ -111,6 +111,10 @@ class Routing:
             raise PermanentError("no-lane", "no lane in routing.toml takes this event type")
         return best
 
+    def is_commercial(self, lane: str) -> bool:
+        """Whether what goes through a lane is advertising."""
+        return lane in self.lanes and self.lanes[lane].commercial
+
     def decide(self, event: Event) -> Decision:
         """Which rules match, and the destinations that they add, each once and in rule order."""
         matched: list[str] = []

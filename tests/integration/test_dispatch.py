@@ -37,8 +37,17 @@ def test_an_event_is_delivered_in_spanish_with_its_attributes(stage: Stage) -> N
         "locale": "es",
         "recipient": "cus-1",
         "category": "orders",
+        "AWS.SNS.SMS.SMSType": "Transactional",
     }
     assert stage.waiting() == 0
+
+
+def test_what_goes_through_a_commercial_lane_says_so_to_phones(stage: Stage) -> None:
+    event = {**sample("offer.published"), "id": "o", "source": "/s"}
+    stage.send(event, dedup="1", lane="promotions")
+    run(stage, "promotions")
+    [delivery] = stage.delivered("users")
+    assert delivery["MessageAttributes"]["AWS.SNS.SMS.SMSType"]["Value"] == "Promotional"
 
 
 def test_ten_events_to_one_topic_take_three_calls(stage: Stage) -> None:

@@ -236,9 +236,9 @@ class Cloud:
             if fault.name == "killed-after":
                 self._kill()
             if fault.name == "garbled-after":
-                return _response(request.url, 200, answer[: len(answer) // 2])
+                return wire_response(request.url, 200, answer[: len(answer) // 2])
             return self._refuse(operation, fault, request.url)
-        return _response(request.url, 200, answer)
+        return wire_response(request.url, 200, answer)
 
     def _next(self, operation: str) -> Fault:
         return next(self._faults.get(operation, iter(())), Fault())
@@ -252,7 +252,7 @@ class Cloud:
             case "500":
                 return _error(operation, url, 500, "InternalError")
             case "502-not-aws":
-                return _response(url, 502, "upstream connect error")
+                return wire_response(url, 502, "upstream connect error")
             case "reset":
                 raise ConnectionClosedError(endpoint_url=url)
             case "timeout":
@@ -412,15 +412,19 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def _response(url: str, status: int, body: str) -> AWSResponse:
-    return AWSResponse(url, status, {}, _Raw(body.encode()))
+def wire_response(
+    url: str, status: int, body: str | bytes, headers: Mapping[str, str] | None = None
+) -> AWSResponse:
+    """What botocore's `before-send` may give in AWS's place."""
+    raw = body if isinstance(body, bytes) else body.encode()
+    return AWSResponse(url, status, dict(headers or {}), _Raw(raw))
 
 
 def _error(operation: str, url: str, status: int, code: str) -> AWSResponse:
     if operation == PUBLISH:
         text = f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"
-        return _response(url, status, text)
-    return _response(url, status, json.dumps({"__type": code, "message": "no"}))
+        return wire_response(url, status, text)
+    return wire_response(url, status, json.dumps({"__type": code, "message": "no"}))
 
 
 def _record(message: Message) -> dict[str, Any]:

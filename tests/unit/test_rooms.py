@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +63,15 @@ def test_every_room_has_its_place() -> None:
 )
 def test_nothing_is_built_on_a_command(file: Path) -> None:
     assert not [name for name in imports(file) if name.startswith("cli.commands")]
+
+
+@pytest.mark.parametrize("room", ["events", "words", "rules", "plan"])
+def test_what_only_decides_has_nothing_of_aws_in_it(room: str) -> None:
+    """A plan, a lint and a lane's decision are the same code, wherever there is no AWS."""
+    modules = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in FILES
+        if file.relative_to(ROOT).parts[1] == room
+    ]
+    code = f"import sys, {', '.join(modules)}; sys.exit('botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

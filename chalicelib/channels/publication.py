@@ -1,0 +1,53 @@
+"""What a channel is given to send, and what it says became of it. Plain values: sending is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.words import limits
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message on its way out: `channel` says how it travels (channels/registry.py), `to` where.
+
+    `structured`: the message is JSON with a text per protocol, and not the text itself.
+    """
+
+    channel: str
+    to: str
+    subject: str | None
+    message: str
+    attributes: Mapping[str, str]
+    structured: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes, as SNS counts them."""
+        return limits.size(self.subject, self.message, self.attributes)
+
+
+# Why a publication did not go out, and so what can be done about it.
+LATER: Final = "later"  # the service is down or busy: trying again mends it
+PERSON: Final = (
+    "person"  # what every event needs is wrong (permission, key, topic): a person mends it
+)
+REFUSED: Final = "refused"  # this publication is wrong: it would be refused for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a publication: a `message_id`, or an `error` code with its `fault`.
+
+    `unknown`: it may have been taken all the same.
+    """
+
+    message_id: str = ""
+    error: str = ""
+    fault: str = ""
+    unknown: bool = False
+
+
+NOT_TRIED: Final = Result(error="NotTried", fault=LATER)

@@ -1,4 +1,4 @@
-"""Makes the two virtual environments: `.venv` for the tools, `.venv-aws` for the local AWS.
+"""Makes the virtual environments: `.venv` for the tools, `.venv-aws` for the local AWS, and others.
 
 Run by a bare Python before anything is installed, so it imports the standard library only. A stamp
 with the hash of the requirements makes every later call instant.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,9 @@ PARTS: Final = {
     "dev": (".venv", ("requirements-dev.txt", "requirements-tools.txt", "requirements.txt")),
     "aws": (".venv-aws", ("requirements-aws.txt",)),
     "bench": (".venv-bench", ("requirements-bench.txt", "requirements.txt")),
+    "clients": (".venv-clients", ("requirements-clients.txt", "tests/clients/package-lock.json")),
 }
+_LOCK: Final = "package-lock.json"  # what npm installs, beside pip
 
 
 class SetupError(Exception):
@@ -45,6 +48,9 @@ def ensure(part: str, root: Path = ROOT) -> None:
             stamp.unlink(missing_ok=True)
             _make(folder, python)
             _install(python, root / files[0])
+            for file in files:
+                if file.endswith(_LOCK):
+                    _install_npm(folder, (root / file).parent)
             stamp.write_text(digest)
 
 
@@ -115,6 +121,25 @@ def _install(python: Path, requirements: Path) -> None:
         raise
     if pip.wait():
         raise SetupError(_why(said))
+
+
+def _install_npm(folder: Path, packages: Path) -> None:
+    """What a lock file names, into the environment, by the Node that pip put there."""
+    home = folder / "npm"
+    home.mkdir(exist_ok=True)
+    for name in ("package.json", _LOCK):
+        shutil.copy(packages / name, home / name)
+    npm = subprocess.run(
+        [folder / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=home,
+        env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if npm.returncode:
+        said = (npm.stderr or npm.stdout).strip().splitlines()
+        raise SetupError(f"npm could not install {packages / 'package.json'}: {(said or ['?'])[0]}")
 
 
 def _why(said: list[str]) -> str:

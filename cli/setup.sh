@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds a Python that is new enough and has it install the parts named as arguments: tools, dev, aws, bench.
+# Finds a Python that is new enough and has it install the parts named as arguments: tools, dev, aws, bench, clients.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 for python in python3.11 python3 python3.12 python3.13 python3.14; do
     if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then

@@ -103,7 +103,7 @@ def _take(stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any]) -> Non
     except PermanentError as error:
         _dead_letter(stage, raw, envelope, error)
         return
-    [result] = intake.accept(stage, [checked], "eventbridge", Patience(_SECONDS))
+    [result] = intake.accept(stage, [checked], _source(envelope), Patience(_SECONDS))
     if isinstance(result, TransientError):
         # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
         _dead_letter(stage, raw, envelope, PermanentError("unavailable", str(result)))

@@ -233,7 +233,7 @@ ANSWERS: Final[dict[str, Any]] = {
         {
             "reason": _TEXT,
             "detail": {"type": "string"},
-            "key": {**_TEXT, "description": "The name of the key that sent it."},
+            "key": {**_TEXT, "description": "The name of the key that sent it, or of who did so."},
             "test": {"type": "boolean"},
         },
     ),

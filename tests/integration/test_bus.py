@@ -95,7 +95,7 @@ def test_a_source_of_the_events_own_lies_beneath_that_of_the_bus(
     bus.take_event(aws.stage(), on_the_bus(shipped(id="a-1", source=source)))
     [event] = queued(stage, "orders")
     assert (event["id"], event["source"]) == ("a-1", taken)
-    assert stage.ledger("a-1")["key"] == "eventbridge"
+    assert stage.ledger("a-1")["key"] == "eventbridge:com.abedul.shop"
 
 
 def test_a_source_of_the_bus_that_is_no_uri_is_made_one(stage: Stage) -> None:

@@ -1,16 +1,18 @@
 """The entry points and nothing else: each is a few lines that call chalicelib."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Response, SQSEvent
 
-from chalicelib import aws, log, names
+from chalicelib import aws, checkout, log, names
 from chalicelib.door import api, bus, http
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch
 from chalicelib.rules import reading
 
+checkout.require(Path(__file__).parent)
 app = Chalice("heraldo", configure_logs=False)
 app.api.binary_types = []
 STAGE = names.stage()

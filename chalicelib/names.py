@@ -12,7 +12,7 @@ def stage() -> str:
 
 
 def iam_callers() -> bool:
-    """Whether callers prove themselves by IAM signature (`HERALDO_AUTH=iam`) rather than a key."""
+    """Whether callers prove themselves by IAM signature (`auth = "iam"` in stages.toml) rather than a key."""
     return os.environ.get("HERALDO_AUTH") == "iam"
 
 

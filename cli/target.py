@@ -18,9 +18,12 @@ from botocore.config import Config
 
 from chalicelib.stage import Stage
 from cli.paths import LOCAL, ROOT
+from cli.stages import STAGE
 
 stage_option: Final = click.option(
-    "--stage", help="A stage on AWS, such as dev or prod; without it, the local stack."
+    "--stage",
+    type=STAGE,
+    help="A stage on AWS, such as dev or prod; without it, the local stack.",
 )
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -104,7 +104,7 @@ def _caller(request: Request) -> Key:
 
 
 def _signed(arn: str) -> Key:
-    """Who signed a request, as API Gateway made sure (`HERALDO_AUTH=iam`).
+    """Who signed a request, as API Gateway made sure (`auth = "iam"` in stages.toml).
 
     What they may do is their IAM policy's business: `execute-api:Invoke` on a method and path.
     """

@@ -13,12 +13,16 @@ from chalicelib.errors import InvalidEvent
 from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import RoutingError, routing
 from cli import target as targets
+from cli.stages import LOCAL, STAGE
 
 
 @click.command
 @targets.event_options()
 @click.option(
-    "--stage", default="local", help="The stage whose rules apply; nothing is asked of it."
+    "--stage",
+    type=STAGE,
+    default=LOCAL,
+    help="The stage whose rules apply; nothing is asked of it.",
 )
 @targets.json_option
 def command(stage: str, as_json: bool, **options: Any) -> None:

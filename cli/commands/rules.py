@@ -15,6 +15,7 @@ from chalicelib.rules.reading import ALWAYS, RoutingError, load, text_of
 from chalicelib.rules.routing import Routing, Rule
 from cli.lint.examples import EXAMPLES, ExamplesError, Outcome, run, untried
 from cli.paths import ROOT, ROUTING
+from cli.stages import STAGE
 from cli.target import json_option
 
 _root: Final = click.option(
@@ -42,7 +43,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--stage", help="Only the rules that apply to this stage.")
+@click.option("--stage", type=STAGE, help="Only the rules that apply to this stage.")
 @json_option
 @_root
 def list_rules(stage: str | None, as_json: bool, root: Path) -> None:

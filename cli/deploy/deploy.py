@@ -19,6 +19,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.deploy import package, resources
+from cli.stages import STAGE
 
 _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
@@ -167,7 +168,7 @@ def _reasons(cloudformation: Any, name: str, known: set[str]) -> list[str]:
 
 
 @click.command()
-@click.option("--stage", required=True)
+@click.option("--stage", type=STAGE, required=True)
 @click.option("--infra", is_flag=True, help="Only what a plain `chalice deploy` needs around it.")
 def main(stage: str, infra: bool) -> None:
     """Deploy a stage with the AWS configuration of this shell (profile, region, endpoint)."""

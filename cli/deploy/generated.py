@@ -8,6 +8,7 @@ writes it anew.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,10 @@ from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from cli.deploy import policies
 from cli.paths import ROOT, ROUTING
+from cli.stages import OWN_VARIABLES, Settings
+from cli.stages import stages as read_stages
 
 COMMAND: Final = "make generate"
-STAGES: Final = ("local", "dev", "prod")
 
 
 def files(root: Path = ROOT) -> dict[Path, Any]:
@@ -27,41 +29,44 @@ def files(root: Path = ROOT) -> dict[Path, Any]:
 
     Raises
     ------
-    RoutingError : what is declared cannot be read.
+    RoutingError, StagesError : what is declared cannot be read.
     """
     chalice = root / ".chalice"
     lanes = tuple(reading.read(root / ROUTING, None).lanes)
-    settings = json.loads((chalice / "config.json").read_text("utf-8"))
+    stages = read_stages(root)
+    current = json.loads((chalice / "config.json").read_text("utf-8"))
     documents = {
         chalice / "policies" / stage / f"{function}.json": policies.policy(stage, function, lanes)
-        for stage in STAGES
+        for stage in stages
         for function in policies.functions(lanes)
     }
-    documents[chalice / "config.json"] = config(settings, lanes)
+    documents[chalice / "config.json"] = config(current, stages.values(), lanes)
     return documents
 
 
-def config(current: dict[str, Any], lanes: tuple[str, ...]) -> dict[str, Any]:
-    """`.chalice/config.json` with its stages written anew; the rest is kept, and so are settings."""
-    stages = {
-        stage: {
-            "environment_variables": {**_settings(current, stage), "HERALDO_STAGE": stage},
+def config(
+    current: dict[str, Any], stages: Collection[Settings], lanes: tuple[str, ...]
+) -> dict[str, Any]:
+    """`.chalice/config.json` with its stages written anew; all else in it is kept."""
+    found = {
+        stage.name: {
+            "environment_variables": {**_kept(current, stage.name), **stage.environment},
             "lambda_functions": {
-                function: {"iam_policy_file": f"policies/{stage}/{function}.json"}
+                function: {"iam_policy_file": f"policies/{stage.name}/{function}.json"}
                 for function in policies.functions(lanes)
             },
         }
-        for stage in STAGES
+        for stage in stages
     }
-    return {**current, "stages": stages}
+    # For a stage that is not declared, whatever the shell says: app.py refuses to be of none.
+    nowhere = {**current.get("environment_variables", {}), "HERALDO_STAGE": ""}
+    return {**current, "environment_variables": nowhere, "stages": found}
 
 
-def _settings(current: dict[str, Any], stage: str) -> dict[str, str]:
-    """What somebody set for a stage by hand, such as HERALDO_AUTH."""
-    found: dict[str, str] = (
-        current.get("stages", {}).get(stage, {}).get("environment_variables", {})
-    )
-    return found
+def _kept(current: dict[str, Any], stage: str) -> dict[str, str]:
+    """The variables that somebody set for a stage by hand."""
+    found = current.get("stages", {}).get(stage, {}).get("environment_variables", {})
+    return {name: value for name, value in found.items() if name not in OWN_VARIABLES}
 
 
 def stale(root: Path = ROOT) -> list[Path]:

@@ -29,6 +29,7 @@ import babel
 import click
 from babel.core import get_global
 
+from cli import stages
 from cli.deploy import resources
 from cli.lint import check
 from cli.paths import ROOT
@@ -40,6 +41,7 @@ _SETTINGS: Final = (
     ".chalice/config.json",
     ".chalice/policies",
     "requirements.txt",
+    stages.FILE,
 )
 _KEPT: Final = 4
 _FOREIGN: Final = ("boto3/", "botocore/", "tests/", "cli/", "benchmarks/")
@@ -242,7 +244,7 @@ def _prune(cache: Path, stage: str, newest: Path) -> None:
 
 
 @click.command()
-@click.option("--stage", required=True)
+@click.option("--stage", type=stages.STAGE, required=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path))
 def main(stage: str, out: Path | None) -> None:
     """Build the package of a stage and say where it is."""

@@ -18,6 +18,7 @@ from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import Templates
 from cli.paths import ROUTING
+from cli.stages import Settings, declared, unknown
 
 EXAMPLES: Final = "chalicelib/routing.examples.toml"
 STAGE: Final = "prod"
@@ -186,8 +187,9 @@ def read(root: Path, routing: Routing) -> list[Example]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         problem = "write each example under an [[example]] header"
         raise ExamplesError([Problem(lines.of("example"), "", problem)])
+    known = declared(root)
     for position, table in enumerate(tables):
-        reader = _Reader(root, table, f"example[{position}]", lines, routing)
+        reader = _Reader(root, table, f"example[{position}]", lines, routing, known)
         example = reader.example(position)
         problems += reader.problems
         if example is not None:
@@ -205,13 +207,20 @@ class _Reader:
     """Reads one example, collecting what is wrong with it."""
 
     def __init__(
-        self, root: Path, table: Mapping[str, Any], at: str, lines: Lines, routing: Routing
+        self,
+        root: Path,
+        table: Mapping[str, Any],
+        at: str,
+        lines: Lines,
+        routing: Routing,
+        stages: Mapping[str, Settings],
     ) -> None:
         self.root = root
         self.table = table
         self.at = at
         self.lines = lines
         self.routing = routing
+        self.stages = stages
         self.problems: list[Problem] = []
         self.name = ""
 
@@ -238,6 +247,8 @@ class _Reader:
         stage = self.table.get("stage", STAGE)
         if not isinstance(stage, str) or not stage:
             self.wrong("stage", "stage must be the name of a stage")
+        elif "stage" in self.table and self.stages and stage not in self.stages:
+            self.wrong("stage", unknown(stage, self.stages))
         event = self._event()
         if self.problems or event is None:
             return None

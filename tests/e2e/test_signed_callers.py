@@ -1,4 +1,4 @@
-"""HERALDO_AUTH=iam: callers sign their requests, and no key is asked for."""
+"""`auth = "iam"` in stages.toml: callers sign their requests, and no key is asked for."""
 
 from __future__ import annotations
 
@@ -27,21 +27,24 @@ ROOT_USER = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRE
 
 @pytest.fixture
 def signed_package(tree: Path, tmp_path: Path) -> package.Package:
-    """The package of a stage whose configuration says that callers sign."""
-    file = tree / ".chalice" / "config.json"
-    config = json.loads(file.read_text("utf-8"))
-    config["stages"]["local"]["environment_variables"]["HERALDO_AUTH"] = "iam"
-    file.write_text(json.dumps(config), "utf-8")
-    out = tmp_path / "package"
-    subprocess.run(
-        [sys.executable, "-m", "cli.deploy.package", "--stage", "local", "--out", str(out)],
-        cwd=tree,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-        check=True,
-        capture_output=True,
-    )
-    template = json.loads((out / "sam.json").read_text("utf-8"))
-    return package.Package("local", template, out / "deployment.zip")
+    """The package of a stage of which stages.toml says that callers sign."""
+    file = tree / "stages.toml"
+    text = file.read_text("utf-8")
+    assert "[local]\n" in text
+    file.write_text(text.replace("[local]\n", '[local]\nauth = "iam"\n'), "utf-8")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    for command in (["cli.deploy.generated"], ["cli.deploy.package", "--stage", "local"]):
+        out = ["--out", str(tmp_path / "package")] if "--stage" in command else []
+        subprocess.run(
+            [sys.executable, "-m", *command, *out],
+            cwd=tree,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+    folder = tmp_path / "package"
+    template = json.loads((folder / "sam.json").read_text("utf-8"))
+    return package.Package("local", template, folder / "deployment.zip")
 
 
 @pytest.fixture

@@ -402,5 +402,5 @@ def test_a_slow_rate_spreads_the_letters(stage: Stage, mend: Any) -> None:
     assert time.monotonic() - began >= 0.3
 
 
-def test_a_stage_that_is_not_there_is_named(stage: Stage) -> None:
-    assert "Stage nowhere is not deployed" in heraldo("list", "--stage", "nowhere", code=1).output
+def test_a_stage_that_is_not_deployed_is_named(stage: Stage) -> None:
+    assert "Stage prod is not deployed" in heraldo("list", "--stage", "prod", code=1).output

@@ -22,7 +22,7 @@ FLOORS = (
     "events",
     "patience",
     "aws",
-    "stage",
+    "stage checkout",
     "errors names log spelling",
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chalicelib.rules.reading import RoutingError
+from cli import stages
 from cli.deploy import generated, resources
 from cli.lint.finding import Told, check
 from cli.lint.tree import Tree
 from cli.paths import ROUTING
+from cli.stages import StagesError
 
 
 def _is_whole(tree: Tree) -> bool:
@@ -76,21 +78,35 @@ def no_file(tree: Tree) -> Iterator[Told]:
         yield Told(file, 0, f"there is no {file}", f"git checkout {file} brings it back")
     try:
         generated.stale(tree.root)
+    except StagesError:  # told by stages
+        return
     except (OSError, ValueError):
         file = ".chalice/config.json"
         yield Told(file, 0, f"{file} cannot be read", f"git checkout {file} brings it back")
 
 
+@check("stages", "error")
+def stages_file(tree: Tree) -> Iterator[Told]:
+    """`stages.toml` cannot be used: mend the line."""
+    try:
+        if _is_whole(tree):
+            stages.stages(tree.root)
+    except StagesError as error:
+        for problem in error.problems:
+            what = f"{problem.rule}: {problem.problem}" if problem.rule else problem.problem
+            yield Told(stages.FILE, problem.line, what, "mend the line")
+
+
 @check("stale", "error")
 def stale(tree: Tree) -> Iterator[Told]:
-    """A generated file is not what follows from `routing.toml`: write it again with `make generate`,
+    """A generated file is not what follows from `routing.toml` and `stages.toml`: write it again with `make generate`,
     and commit it.
     """
     try:
         found = generated.stale(tree.root) if _is_whole(tree) else ()
-    except (OSError, ValueError):  # told by no-file
+    except (OSError, ValueError, StagesError):  # told by no-file, or by stages
         return
     for path in found:
         remedy = f"run `{generated.COMMAND}`, and commit what it writes"
-        what = f"is not what follows from {ROUTING}"
+        what = f"is not what follows from {ROUTING} and {stages.FILE}"
         yield Told(path.relative_to(tree.root).as_posix(), 0, what, remedy)

@@ -14,6 +14,7 @@ from cli.lint.finding import Told, check
 from cli.lint.rulebook import Rulebook
 from cli.lint.tree import Tree
 from cli.paths import ROUTING
+from cli.stages import FILE, declared
 
 
 @check("no-rule", "warning")
@@ -55,21 +56,16 @@ def dead_rule(tree: Tree) -> Iterator[Told]:
         yield Told(ROUTING, book.line(rule, "type"), what, remedy)
 
 
-@check("unknown-stage", "warning")
+@check("unknown-stage", "error")
 def unknown_stage(tree: Tree) -> Iterator[Told]:
-    """A rule is for a stage that there is not: mend its name."""
-    book = tree.rulebook
-    try:
-        text = (tree.root / ".chalice" / "config.json").read_text(encoding="utf-8")
-        known = list(json.loads(text)["stages"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    for rule in book.rules if book.types else ():
+    """A rule is for a stage that `stages.toml` does not declare: mend its name, or declare it."""
+    book, known = tree.rulebook, declared(tree.root)
+    for rule in book.rules if known else ():
         for stage in rule.stages:
             if stage not in known:
-                near = nearest(stage, known)
+                near = nearest(stage, tuple(known))
                 line = book.lines.of_rule(rule.position, "stages")
-                what = f"rule {rule.name}: .chalice/config.json has no stage {stage}"
+                what = f"rule {rule.name}: there is no stage {stage} in {FILE}"
                 remedy = f"did you mean {near}?" if near else f"the stages are {', '.join(known)}"
                 yield Told(ROUTING, line, what, remedy)
 

@@ -13,6 +13,7 @@ import pytest
 from cli.deploy import generated, resources
 from cli.lint.findings import lint
 from cli.paths import ROOT, ROUTING
+from cli.stages import stages
 
 
 @pytest.fixture
@@ -21,7 +22,10 @@ def tree(tmp_path: Path) -> Path:
     for folder in ("chalicelib", "infra", ".chalice"):
         ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    shutil.copy(ROOT / "app.py", tmp_path)
+    for name in ("app.py", "stages.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "templates").symlink_to(ROOT / "templates")
     return tmp_path
 
 
@@ -33,7 +37,8 @@ def declare(tree: Path, *lanes: str, topics: tuple[str, ...] = ()) -> None:
     file.write_text(text.replace("[lanes]\n", "\n".join(["[lanes]", *lanes, ""])), "utf-8")
 
 
-CODES = ("lane-name", "resource-name", "no-file", "stale", "routing")
+CODES = ("lane-name", "resource-name", "no-file", "stale", "stages", "routing")
+STAGES = tuple(stages())
 LINE = 1 + (ROOT / ROUTING).read_text("utf-8").splitlines().index("[lanes]") + 1
 
 
@@ -72,10 +77,10 @@ def test_a_lane_is_one_line_and_everything_follows(tree: Path) -> None:
     assert template["Returns"]["Properties"]["FunctionName"] == "heraldo-dev-returns"
     assert template["VipUsersTopic"]["Properties"] == {"TopicName": "heraldo-dev-vip-users"}
 
-    new = {f".chalice/policies/{stage}/returns.json" for stage in generated.STAGES}
+    new = {f".chalice/policies/{stage}/returns.json" for stage in STAGES}
     stale = {path.relative_to(tree).as_posix() for path in generated.stale(tree)}
     changed = {"api_handler", "events", "alarms"}
-    others = {f".chalice/policies/{s}/{name}.json" for s in generated.STAGES for name in changed}
+    others = {f".chalice/policies/{s}/{name}.json" for s in STAGES for name in changed}
     assert stale == {".chalice/config.json", *new, *others}
     assert {code for _, _, code, _ in said(tree)} == {"stale"}
     generated.renew(tree)
@@ -90,7 +95,7 @@ def test_of_a_lane_that_is_taken_out_nothing_is_left_in_the_tree(tree: Path) -> 
     generated.renew(tree)
     file.write_text(text, "utf-8")
     gone = tree / ".chalice" / "policies" / "dev" / "returns.json"
-    message = f"is not what follows from {ROUTING}"
+    message = f"is not what follows from {ROUTING} and stages.toml"
     assert (gone.relative_to(tree).as_posix(), 0, "stale", message) in said(tree)
     generated.renew(tree)
     assert {p: p.read_text("utf-8") for p in (tree / ".chalice").rglob("*.json")} == before
@@ -122,7 +127,9 @@ def test_two_topics_may_not_be_one_resource(tree: Path) -> None:
     assert (file, code, message) == (ROUTING, "resource-name", told)
 
 
-@pytest.mark.parametrize("file", [ROUTING, "infra/resources.yaml", ".chalice/config.json"])
+@pytest.mark.parametrize(
+    "file", [ROUTING, "stages.toml", "infra/resources.yaml", ".chalice/config.json"]
+)
 def test_a_file_that_is_gone_is_missed(tree: Path, file: str) -> None:
     (tree / file).unlink()
     [(named, _, _, message)] = said(tree)

@@ -48,7 +48,7 @@ def tree(tmp_path: Path) -> Path:
         sample = {"type": event_type, "subject": "x", "data": data}
         (folder / "sample.json").write_text(json.dumps(sample), encoding="utf-8")
     (tmp_path / ".chalice").mkdir()
-    (tmp_path / ".chalice" / "config.json").write_text('{"stages": {"dev": {}, "prod": {}}}')
+    (tmp_path / "stages.toml").write_text("[local]\n[dev]\n[prod]\n")
     (tmp_path / "chalicelib").mkdir()
     return tmp_path
 

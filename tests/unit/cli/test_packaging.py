@@ -15,6 +15,7 @@ import yaml
 from chalicelib import names
 from chalicelib.rules.reading import routing
 from cli.deploy import generated, package, policies, resources
+from cli.stages import stages
 
 ROOT = Path(__file__).resolve().parents[3]
 LANES = tuple(routing().lanes)
@@ -41,7 +42,7 @@ def test_every_function_of_the_app_has_a_policy() -> None:
     assert {*handlers, policies.API} == set(FUNCTIONS)
 
 
-@pytest.mark.parametrize("stage", generated.STAGES)
+@pytest.mark.parametrize("stage", stages())
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_policy_names_its_stage_and_no_account(stage: str, function: str) -> None:
     for statement in policies.policy(stage, function, LANES)["Statement"]:

@@ -1,0 +1,165 @@
+"""The stages and their settings, as `stages.toml` has them: every mistake in it named by its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from chalicelib.rules.lines import Lines
+from chalicelib.rules.reading import Problem, RoutingError, no_toml, text_of
+from chalicelib.spelling import did_you_mean
+from cli.paths import ROOT
+
+FILE: Final = "stages.toml"
+LOCAL: Final = "local"
+"""The stage that `make run` brings up on this machine."""
+AUTH: Final = ("keys", "iam")
+# A stage's name is a part of every other: a function's has 64 characters, of which it may have 16.
+_NAME: Final = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
+_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+\Z")
+_URL: Final = re.compile(r"https://[^\s/]+(/\S*)?\Z")
+_KEYS: Final = ("region", "auth", "api_url")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stage.
+
+    `region` is where it lives, if that is fixed; `auth` how callers of its API prove who they are;
+    `api_url` the address that they call, where that is not API Gateway's own.
+    """
+
+    name: str
+    region: str | None = None
+    auth: str = AUTH[0]
+    api_url: str | None = None
+    line: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the stage's functions have to know of it, as their environment."""
+        found = {"HERALDO_STAGE": self.name}
+        if self.auth == "iam":
+            found["HERALDO_AUTH"] = self.auth
+        if self.api_url:
+            found["HERALDO_API_URL"] = self.api_url
+        return found
+
+
+OWN_VARIABLES: Final = ("HERALDO_STAGE", "HERALDO_AUTH", "HERALDO_API_URL")
+"""What `Settings.environment` decides, set or not."""
+
+
+class StagesError(click.ClickException):
+    """`stages.toml` cannot be used; `problems` has every mistake that was found."""
+
+    def __init__(self, problems: Collection[Problem]) -> None:
+        super().__init__("\n".join(f"{FILE}: {problem}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+def stages(root: Path = ROOT) -> dict[str, Settings]:
+    """The stages of a tree.
+
+    Raises
+    ------
+    StagesError : with every mistake, each with its line.
+    """
+    try:
+        return load(text_of(root / FILE))
+    except RoutingError as error:
+        raise StagesError(error.problems) from None
+
+
+def declared(root: Path) -> Mapping[str, Settings]:
+    """The stages of a tree, for whoever compares names with them; none where they cannot be read."""
+    try:
+        return stages(root)
+    except StagesError:
+        return {}
+
+
+def load(text: str) -> dict[str, Settings]:
+    """Read a `stages.toml`.
+
+    Raises
+    ------
+    StagesError : as `stages`.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise StagesError([no_toml(text, error)]) from None
+    lines = Lines(text)
+    problems: list[Problem] = []
+    found = {name: _stage(name, given, lines, problems) for name, given in raw.items()}
+    if LOCAL not in raw:
+        problems.append(
+            Problem(0, "", f"there is no [{LOCAL}], which `make run` brings up: add it")
+        )
+    if problems:
+        raise StagesError(sorted(problems, key=lambda problem: problem.line))
+    return found
+
+
+def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Settings:
+    def wrong(problem: str, *keys: str) -> None:
+        problems.append(Problem(lines.of(name, *keys), name, problem))
+
+    line = lines.of(name)
+    if not _NAME.match(name):
+        wrong("use lower-case letters and digits, a letter first, 16 at the most")
+    if not isinstance(given, dict):
+        wrong(f"a stage is a table: write [{name}]")
+        return Settings(name, line=line)
+    for key in given:
+        if key not in _KEYS:
+            wrong(f"unknown key {key!r}{did_you_mean(key, _KEYS)}", key)
+    region, auth, api_url = (given.get(key) for key in _KEYS)
+    if region is not None and not _matches(_REGION, region):
+        wrong("region must be one of AWS, such as 'eu-west-1'", "region")
+    elif region is not None and name == LOCAL:
+        wrong("has no region: it is on this machine", "region")
+    if auth is not None and auth not in AUTH:
+        wrong(f"auth must be one of {', '.join(AUTH)}", "auth")
+    if api_url is not None and not _matches(_URL, api_url):
+        wrong("api_url must be an address, such as 'https://events.shop.example'", "api_url")
+    return Settings(name, region, AUTH[0] if auth is None else auth, api_url, line)
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.match(value) is not None
+
+
+def unknown(name: str, known: Mapping[str, Settings]) -> str:
+    """What is said of a stage that is not declared."""
+    near = did_you_mean(name, tuple(known)) or f"; there are {', '.join(known)}"
+    return f"there is no stage {name!r} in {FILE}{near}"
+
+
+class StageName(click.ParamType[str]):
+    """The name of a stage that is declared."""
+
+    name = "stage"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = stages()
+        if value not in known:
+            self.fail(unknown(value, known), param, ctx)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        del ctx, param
+        names = [name for name in declared(ROOT) if name.startswith(incomplete)]
+        return [click.shell_completion.CompletionItem(name) for name in names]
+
+
+STAGE: Final = StageName()

@@ -30,6 +30,8 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
         click.echo(f"  {step['at']}  {step['status']}")
     if found.get("reason"):
         click.echo(f"  why: {found['reason']} ({found['detail']})")
+    if found.get("key"):
+        click.echo(f"  sent by: {found['key']}")
     if found["rules"]:
         click.echo(f"  rules: {', '.join(found['rules'])}")
     for destination, message_id in found["messages"].items():

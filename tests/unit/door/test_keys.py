@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chalicelib.door import keys
 from chalicelib.door.http import Problem, Request
 from chalicelib.stage import Stage
+from tests.unit.door.fake_aws import SECRET, FakeAws, connected
 
 NOWHERE = Stage("local", lambda service: None)
 
@@ -82,3 +84,46 @@ def test_a_request_without_a_signature_is_nobodys(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Problem) as refused:
         keys.require(Request(bearer, b"", NOWHERE), "send")
     assert refused.value.status == 401
+
+
+def test_a_guesser_does_not_fill_the_workers_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "_CACHE_KEYS", 5)
+    keys._cache.clear()
+    with connected() as connect:
+        fake = FakeAws()
+        connect(fake)
+        for number in range(20):
+            bearer = {"authorization": f"Bearer hk_guess-number-{number:06}"}
+            with pytest.raises(Problem, match="not known"):
+                keys.require(Request(bearer, b"", fake.request().stage), "send")
+            assert len(keys._cache) <= 5
+        assert fake.calls == ["GetItem"] * 20
+
+
+@pytest.mark.parametrize(
+    ("secret", "seconds"),
+    [(SECRET, keys.CACHE_SECONDS), ("hk_nobody-knows-this-key", keys.UNKNOWN_SECONDS)],
+)
+def test_what_was_read_of_a_key_is_trusted_for_so_long_and_no_longer(
+    secret: str, seconds: int
+) -> None:
+    with connected() as connect:
+        fake = FakeAws()
+        connect(fake)
+
+        def reads() -> int:
+            before = len(fake.calls)
+            bearer = Request({"authorization": f"Bearer {secret}"}, b"", fake.request().stage)
+            with contextlib.suppress(Problem):
+                keys.require(bearer, "send")
+            return len(fake.calls) - before
+
+        assert reads() == 1
+        fake.clock.now += seconds - 1
+        assert reads() == 0
+        fake.clock.now += 1
+        assert reads() == 1
+
+
+def test_how_long_a_key_is_trusted_is_what_the_guide_says() -> None:
+    assert (keys.CACHE_SECONDS, keys.UNKNOWN_SECONDS) == (60, 3)

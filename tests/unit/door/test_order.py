@@ -173,3 +173,34 @@ def test_a_file_is_queued_in_order_whatever_goes_wrong(
         wanted = [line["id"] for line in lines if line["partitionkey"] == key]
         assert [e["id"] for _, group, e in fake.queued if group == group_id(key)] == wanted
     assert all(group == group_id(parse(e).ordering_key) for _, group, e in fake.queued)
+
+
+def test_what_is_refused_or_done_already_is_not_queued_again(connect: Connect) -> None:
+    fake = FakeAws()
+    connect(fake)
+    assert statuses(fake, [event(0, "k"), event(1, "k")]) == ["accepted"] * 2
+    fake.items["e-0", "shop"]["status"] = {"S": "published"}
+    fake.calls.clear()
+    other = event(1, "k", locale="en")
+    assert statuses(fake, [event(0, "k"), other]) == ["duplicate", "rejected"]
+    assert "SendMessageBatch" not in fake.calls
+
+
+def test_an_event_without_an_id_that_is_there_twice_is_one(connect: Connect) -> None:
+    fake = FakeAws()
+    connect(fake)
+    unnamed = {name: value for name, value in event(0, "k").items() if name != "id"}
+    answer = api.post_batch(fake.request([unnamed, unnamed, event(1, "k")]))
+    assert [result["status"] for result in answer.body] == ["accepted", "duplicate", "accepted"]
+    assert answer.body[0]["id"] == answer.body[1]["id"]
+    assert len(fake.queued) == 2
+
+
+def test_what_is_queued_by_a_later_try_goes_where_it_was_claimed_for(connect: Connect) -> None:
+    fake = FakeAws(once("SendMessageBatch", {0}))
+    connect(fake)
+    assert statuses(fake, [event(0, "k")]) == ["unavailable"]
+    fake.items["e-0", "shop"]["lane"] = {"S": "reminders"}  # routing.toml was another then
+    answer = api.post_batch(fake.request([event(0, "k")]))
+    assert (answer.body[0]["status"], answer.body[0]["lane"]) == ("duplicate", "reminders")
+    assert [lane for lane, *_ in fake.queued] == ["reminders"]

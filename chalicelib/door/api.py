@@ -21,7 +21,7 @@ from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
 from chalicelib.store import ledger
-from chalicelib.store.ledger import Record
+from chalicelib.store.record import EventKey, Record
 from chalicelib.words.render import templates
 
 
@@ -88,7 +88,7 @@ def _find(request: Request, event_id: str, key: Key, wanted: str | None) -> Reco
     once = unquote(event_id)
     ids = [i for i in dict.fromkeys((event_id, once, unquote(once))) if is_id(i)]
     source = key.source if wanted is None else wanted
-    known: dict[ledger.Key, Record] = {}
+    known: dict[EventKey, Record] = {}
     if ids and is_id(source):
         of_source = [(i, source) for i in ids]
         known = patience.ask(lambda: ledger.read(stage, of_source, patience.left()))
@@ -153,6 +153,8 @@ def life(record: Record) -> dict[str, Any]:
         "template": record.template or None,
         "attempts": record.attempts,
     }
+    if record.unknown:
+        found["unknown"] = list(record.unknown)
     if record.reason:
         found["reason"] = record.reason
         found["detail"] = record.detail

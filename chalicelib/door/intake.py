@@ -23,8 +23,8 @@ from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.store import claims as ledger_claims
-from chalicelib.store import fingerprint, ledger
-from chalicelib.store.ledger import Record
+from chalicelib.store import fingerprint, statuses
+from chalicelib.store.record import EventKey, Record, now_text
 from chalicelib.words.render import RenderError, Templates, templates
 
 EVENT_BYTES: Final = 256 * 1024
@@ -128,7 +128,7 @@ class _Claim:
         self.to_queue = False
 
     @property
-    def key(self) -> ledger.Key:
+    def key(self) -> EventKey:
         """What must be unique: the event's own key, or that of its content."""
         source = self.event.source
         return (
@@ -151,7 +151,7 @@ class _Claim:
             sender=self.sender,
             test=self.checked.test,
         )
-        record.enter(ledger.ACCEPTED, ledger.now_text())
+        record.enter(statuses.ACCEPTED, now_text())
         return record
 
     def taken_before(self, record: Record) -> None:
@@ -168,7 +168,7 @@ class _Claim:
         self.event = self.event.with_id(record.id)
         self.lane = record.lane or self.lane
         self.duplicate = True
-        self.to_queue = record.status == ledger.ACCEPTED
+        self.to_queue = record.status == statuses.ACCEPTED
 
     def result(self) -> Accepted | Conflict | TransientError:
         error = self.error or (self.earlier and self.earlier.error)
@@ -180,7 +180,7 @@ class _Claim:
 
 def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
     """Claim every event in the ledger, as few calls as its rules allow."""
-    first: dict[ledger.Key, _Claim] = {}
+    first: dict[EventKey, _Claim] = {}
     again: list[_Claim] = []
     for claim in claims:
         if claim.key in first:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from chalicelib.door import bounded
 from chalicelib.events import event
 from chalicelib.plan import catalog
-from chalicelib.store import ledger
+from chalicelib.store.statuses import STATUSES
 from chalicelib.words.render import templates
 
 _TEXT: Final = {"type": "string", "minLength": 1}
@@ -222,7 +222,10 @@ ANSWERS: Final[dict[str, Any]] = {
             "id": _TEXT,
             "source": _TEXT,
             "type": {"type": ["string", "null"]},
-            "status": {"enum": list(ledger.STATUSES)},
+            "status": {
+                "enum": list(STATUSES),
+                "description": "; ".join(f"{name}: {about}" for name, about in STATUSES.items()),
+            },
             "lane": _TEXT,
             "timeline": _list("Step"),
             "rules": _TEXTS,
@@ -233,6 +236,7 @@ ANSWERS: Final[dict[str, Any]] = {
         {
             "reason": _TEXT,
             "detail": {"type": "string"},
+            "unknown": {**_TEXTS, "description": "Where it may have gone out, and nobody knows."},
             "key": {**_TEXT, "description": "The name of the key that sent it, or of who did so."},
             "test": {"type": "boolean"},
         },

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
+from chalicelib.channels.publication import Publication
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events import event
 from chalicelib.events.event import Event
@@ -16,17 +16,8 @@ _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _READY_MADE: Final = frozenset(("sns_topic", "subject", "message"))
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyMade:
-    """`{"sns_topic", "subject", "message"}`: published as it stands."""
-
-    sns_topic: str
-    subject: str | None
-    message: str
-
-
-def decode(body: str, *, default_id: str, default_source: str) -> Event | ReadyMade:
-    """Read the body of a queue message.
+def decode(body: str, *, default_id: str, default_source: str) -> Event | Publication:
+    """Read the body of a queue message: an event, or what is ready to be published as it stands.
 
     Raises
     ------
@@ -58,7 +49,7 @@ def _has_half_a_character(raw: Any) -> bool:
     return False
 
 
-def _ready_made(raw: dict[str, Any]) -> ReadyMade:
+def _ready_made(raw: dict[str, Any]) -> Publication:
     errors = [
         FieldError(event.shown(name, "(field)"), "is not part of a ready-made message")
         for name in raw
@@ -78,7 +69,7 @@ def _ready_made(raw: dict[str, Any]) -> ReadyMade:
             errors.append(FieldError("subject", problem))
     if errors:
         raise InvalidEvent("invalid-message", errors)
-    found = ReadyMade(topic, subject or None, message)
-    if limits.size(found.subject, found.message, {}) > limits.MESSAGE_BYTES:
+    found = Publication("topic", topic, subject or None, message, {}, structured=False)
+    if found.size > limits.MESSAGE_BYTES:
         raise PermanentError("too-large", "the message is larger than the 256 KiB that SNS takes")
     return found

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.events.event import is_id
 from chalicelib.lanes.waves import BATCH_ENTRIES, MESSAGE_BYTES, waves
+from chalicelib.store.record import Record
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# An event that fails for the last of these times is dead-lettered with its reason. Its own failures
-# count, not how often it was received: it also comes and goes with the failing event it waits behind.
-# The queue's own maxReceiveCount lies above it and is there for what no handler survives.
-MAX_ATTEMPTS: Final = 12
-LONGEST_WAIT: Final = 900
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One record of an SQS Lambda event."""
+    """One record of an SQS Lambda event. `sent_at` is in seconds since 1970."""
 
     message_id: str
     receipt_handle: str
@@ -35,6 +31,7 @@ class Received:
     group: str
     receives: int
     attributes: dict[str, Any]
+    sent_at: float = 0.0
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Received:
@@ -46,6 +43,7 @@ class Received:
             group=system.get("MessageGroupId") or record["messageId"],
             receives=int(system.get("ApproximateReceiveCount", 1)),
             attributes=record.get("messageAttributes") or {},
+            sent_at=int(system.get("SentTimestamp") or time.time() * 1000) / 1000,
         )
 
     def carried(self, name: str) -> str:
@@ -70,6 +68,12 @@ class DeadLetter:
     source: str
     type: str
 
+    @classmethod
+    def about(cls, message: Received, record: Record) -> DeadLetter:
+        """A letter that says what the ledger says."""
+        facts = (record.reason, record.detail, record.id, record.source, record.type)
+        return cls(message, *facts)
+
 
 def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[str, str]:
     """Id and source of a message that names none itself: those that it carries, or else its own.
@@ -92,11 +96,6 @@ def group_id(ordering_key: str) -> str:
 
 def deduplication_id(event_id: str, source: str) -> str:
     return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
-
-
-def wait_seconds(failures: int) -> int:
-    """How long a message stays away after its n-th failure: 1, 2, 4 … seconds, 15 minutes at most."""
-    return int(min(2 ** max(0, failures - 1), LONGEST_WAIT))
 
 
 def delete(sqs: SQSClient, queue_url: str, messages: Sequence[Received]) -> None:
@@ -127,7 +126,7 @@ def hand_back(sqs: SQSClient, queue_url: str, messages: Sequence[tuple[Received,
         chunk = entries[start : start + BATCH_ENTRIES]
         try:
             sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=chunk)
-        except (BotoCoreError, ClientError):
+        except aws.FAILURES:
             return
 
 
@@ -147,7 +146,7 @@ def dead_letter(sqs: SQSClient, queue_url: str, letters: Sequence[DeadLetter]) -
             continue
         try:
             answer: Any = sqs.send_message_batch(QueueUrl=queue_url, Entries=going)
-        except (BotoCoreError, ClientError):
+        except aws.FAILURES:
             answer = {}
         taken = {done["Id"] for done in answer.get("Successful", ())}
         safe |= {letters[int(number)].message.message_id for number in taken}
@@ -191,7 +190,7 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
 def _all_done(call: Any) -> None:
     try:
         answer = call()
-    except (BotoCoreError, ClientError) as error:
+    except aws.FAILURES as error:
         raise TransientError(f"SQS did not answer ({type(error).__name__})") from None
     if answer.get("Failed"):
         raise TransientError("SQS took only a part of the batch")

@@ -125,14 +125,18 @@ _TOO_LARGE: Final = "the rendered message is larger than 256 KiB"
 
 
 def sns_attributes(event: Event, lane: str, locale: str, commercial: bool) -> dict[str, str]:
-    """The message attributes on which subscribers filter, and how SMS are to travel.
+    """The message attributes on which subscribers filter, and how SMS are to travel."""
+    found = {"event_type": event.type, "locale": locale, "category": lane}
+    if event.recipient is not None:
+        found["recipient"] = event.recipient
+    return found | sms_type(commercial)
+
+
+def sms_type(commercial: bool) -> dict[str, str]:
+    """The attribute that says how SMS are to travel.
 
     SNS sends an SMS as advertising unless it is told otherwise: cheaper, later, and where numbers
     have opted out of it, not at all.
     https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-topic.html
     """
-    found = {"event_type": event.type, "locale": locale, "category": lane}
-    if event.recipient is not None:
-        found["recipient"] = event.recipient
-    found["AWS.SNS.SMS.SMSType"] = "Promotional" if commercial else "Transactional"
-    return found
+    return {"AWS.SNS.SMS.SMSType": "Promotional" if commercial else "Transactional"}

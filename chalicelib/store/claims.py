@@ -18,8 +18,8 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.patience import Patience
 from chalicelib.stage import Stage
-from chalicelib.store import ledger, table
-from chalicelib.store.ledger import Key, Record
+from chalicelib.store import ledger, statuses, table
+from chalicelib.store.record import KEEP_SECONDS, EventKey, Record, from_item, to_item
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TRANSACTION_ITEMS: Final = 100
@@ -34,7 +34,7 @@ _RIVAL_SECONDS: Final = 0.05
 Outcome = Record | TransientError | None
 
 
-def content_key(content: str, source: str) -> Key:
+def content_key(content: str, source: str) -> EventKey:
     """Where the ledger keeps which event had this content. No event is there: ids have one line."""
     return (f"content\n{content}", source)
 
@@ -54,7 +54,7 @@ class Claim:
         """The conditional puts that stand or fall together."""
         put = {
             "TableName": table_name,
-            "Item": ledger.to_item(self.record, str(now + ledger.KEEP_SECONDS)),
+            "Item": to_item(self.record, str(now + KEEP_SECONDS)),
             "ConditionExpression": "attribute_not_exists(id)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -101,7 +101,7 @@ def _claim_one(stage: Stage, claim: Claim, patience: Patience) -> Outcome:
         patience.ask(lambda: stage.dynamodb.put_item(**put))
     except ClientError as error:
         item: Any = error.response.get("Item")
-        return ledger.from_item(item) if item else _unwritten(aws.code_of(error))
+        return from_item(item) if item else _unwritten(aws.code_of(error))
     except TransientError as error:
         return _unwritten(str(error))
     return None
@@ -130,7 +130,7 @@ class _Transaction:
         self._claims = claims
         self._patience = patience
         self._outcomes: dict[int, Outcome] = {}
-        self._pointed: dict[int, Key] = {}
+        self._pointed: dict[int, EventKey] = {}
 
     def run(self) -> list[Outcome]:
         why = "Contended"
@@ -186,7 +186,7 @@ class _Transaction:
                 if "event_id" in item:
                     self._pointed[position] = (item["event_id"]["S"], item["source"]["S"])
                 else:
-                    self._outcomes[position] = ledger.from_item(item)
+                    self._outcomes[position] = from_item(item)
             elif "Throttl" in code or "Throughput" in code:
                 throttled = code
         if throttled:
@@ -205,7 +205,7 @@ class _Transaction:
             return
         for position, key in self._pointed.items():
             test = self._claims[position].record.test
-            gone = Record(*key, status=ledger.PUBLISHED, test=test)
+            gone = Record(*key, status=statuses.PUBLISHED, test=test)
             self._outcomes[position] = known.get(key) or gone
 
 

@@ -1,156 +1,27 @@
-"""The ledger: what became of every event. One DynamoDB item per event, no words and no person in it.
-
-Attributes are few and flat (a timeline is one string of lines, the SNS ids one JSON object), because
-botocore pays for every nested value of an item in CPU, twice per event.
-"""
+"""The ledger: what became of every event, read and written."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import uuid
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.stage import Stage
 from chalicelib.store import table
+from chalicelib.store.record import EventKey, Record, expires_text, from_item, to_item
 
-# An event's last word is one of SETTLED; only `failed` can still change, by a redrive.
-ACCEPTED: Final = "accepted"
-PUBLISHING: Final = "publishing"  # written before SNS is asked, for types with on_unknown = skip
-RETRYING: Final = "retrying"
-PUBLISHED: Final = "published"
-SUPPRESSED: Final = "suppressed"
-EXPIRED: Final = "expired"
-UNKNOWN: Final = "unknown"  # SNS may or may not have taken it, and the type says skip
-TEST: Final = "test"
-FAILED: Final = "failed"
-SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST))
-# Every status there is, as GET /openapi.json lists them.
-STATUSES: Final = (
-    ACCEPTED,
-    PUBLISHING,
-    RETRYING,
-    PUBLISHED,
-    SUPPRESSED,
-    EXPIRED,
-    UNKNOWN,
-    TEST,
-    FAILED,
-)
-
-KEEP_SECONDS: Final = 30 * 24 * 3600
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 WRITE_ITEMS: Final = 25
-Key = tuple[str, str]  # (id, source)
-# One for all: `json.dumps` with options makes a new encoder for every item.
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+# Why a record was not written, where that is for good: somebody else wrote it meanwhile.
+TAKEN: Final = "taken"
 
 
-@dataclass(slots=True)
-class Record:
-    """What is known of one event.
-
-    `sent` maps `destination/locale` to SNS's message id; `template` is the version that was rendered;
-    `fields` is the fingerprint of its content, `sender` the name of the key that sent it.
-    """
-
-    id: str
-    source: str
-    status: str = ""
-    type: str = ""
-    lane: str = ""
-    timeline: list[str] = field(default_factory=list)
-    rules: tuple[str, ...] = ()
-    sent: dict[str, str] = field(default_factory=dict)
-    template: str = ""
-    reason: str = ""
-    detail: str = ""
-    attempts: int = 0
-    fields: str = ""
-    test: bool = False
-    sender: str = ""
-
-    @property
-    def key(self) -> Key:
-        return (self.id, self.source)
-
-    def enter(self, status: str, at: str) -> None:
-        """Take a status; `at` is an ISO timestamp."""
-        self.status = status
-        self.timeline.append(f"{at} {status}")
-
-
-def now_text() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def to_item(record: Record, expires: str) -> dict[str, Any]:
-    """The DynamoDB item of a record; what is empty is left out."""
-    item: dict[str, Any] = {
-        "id": {"S": record.id},
-        "source": {"S": record.source},
-        "status": {"S": record.status},
-        "type": {"S": record.type},
-        "lane": {"S": record.lane},
-        "timeline": {"S": "\n".join(record.timeline)},
-        "expires": {"N": expires},
-    }
-    if record.rules:
-        item["rules"] = {"S": " ".join(record.rules)}
-    if record.sent:
-        item["sent"] = {"S": _ENCODER.encode(record.sent)}
-    if record.template:
-        item["template"] = {"S": record.template}
-    if record.reason:
-        item["reason"] = {"S": record.reason}
-    if record.detail:
-        item["detail"] = {"S": record.detail}
-    if record.attempts:
-        item["attempts"] = {"N": str(record.attempts)}
-    if record.fields:
-        item["fields"] = {"S": record.fields}
-    if record.test:
-        item["test"] = {"BOOL": True}
-    if record.sender:
-        item["sender"] = {"S": record.sender}
-    return item
-
-
-def from_item(item: Mapping[str, Any]) -> Record:
-    def text(name: str) -> str:
-        value: str = item[name]["S"] if name in item else ""
-        return value
-
-    return Record(
-        id=text("id"),
-        source=text("source"),
-        status=text("status"),
-        type=text("type"),
-        lane=text("lane"),
-        timeline=text("timeline").splitlines(),
-        rules=tuple(text("rules").split()),
-        sent=json.loads(text("sent")) if "sent" in item else {},
-        template=text("template"),
-        reason=text("reason"),
-        detail=text("detail"),
-        attempts=int(item["attempts"]["N"]) if "attempts" in item else 0,
-        fields=text("fields"),
-        test=bool(item["test"]["BOOL"]) if "test" in item else False,
-        sender=text("sender"),
-    )
-
-
-def expires_text() -> str:
-    return str(int(time.time()) + KEEP_SECONDS)
-
-
-def read(stage: Stage, keys: Iterable[Key], seconds: float) -> dict[Key, Record]:
+def read(stage: Stage, keys: Iterable[EventKey], seconds: float) -> dict[EventKey, Record]:
     """What is known of these events; an event without an entry is not known.
 
     Raises
@@ -163,33 +34,29 @@ def read(stage: Stage, keys: Iterable[Key], seconds: float) -> dict[Key, Record]
 
 
 def write(stage: Stage, records: Sequence[Record], seconds: float) -> list[Record]:
-    """Write these records whole; returns those that could not be written within `seconds`."""
+    """Write these records whole; returns those that could not be written within `seconds`.
+
+    One that has a `turn` is written only if nobody else has taken it meanwhile.
+    """
     give_up = time.monotonic() + seconds
-    ledger = stage.table(table.LEDGER)
-    expires = expires_text()
-    pending: list[Any] = [{"PutRequest": {"Item": to_item(r, expires)}} for r in records]
-    pause, slowest = 0.05, 0.0
-    while pending:
-        begun = time.monotonic()
-        chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
-        try:
-            answer = stage.dynamodb.batch_write_item(RequestItems={ledger: chunk})
-            unprocessed: Any = answer.get("UnprocessedItems")
-            # Without that field it was not DynamoDB's answer, or not all of it.
-            left = chunk if unprocessed is None else list(unprocessed.get(ledger, []))
-        except (BotoCoreError, ClientError):
-            left = chunk
-        pending = left + rest
-        if left:
-            now = time.monotonic()
-            slowest = max(slowest, now - begun)
-            if now + pause + 1.5 * slowest > give_up:  # the client's own pauses are random
-                break
-            time.sleep(pause)
-            pause = min(pause * 2, 1.0)
-    items = [request["PutRequest"]["Item"] for request in pending]
-    unwritten = {(item["id"]["S"], item["source"]["S"]) for item in items}
-    return [record for record in records if record.key in unwritten]
+    free = [record for record in records if not record.turn]
+    held = [record for record in records if record.turn]
+    left = _write_free(stage, free, give_up)
+    missed = _write_held(stage, held, give_up)
+    return left + [record for record in held if record.key in missed]
+
+
+def announce(stage: Stage, records: Sequence[Record], seconds: float) -> dict[EventKey, str]:
+    """Take the turn of these records, and write them; gives those that were not written, and why.
+
+    `TAKEN` is said where somebody else took it since they were read: two workers that hold the same
+    message both read it, and one of them may publish. Any other word leaves open whether the record
+    was written.
+    """
+    turn = uuid.uuid4().hex
+    for record in records:
+        record.turn_before, record.turn = record.turn, turn
+    return _write_held(stage, records, time.monotonic() + seconds)
 
 
 def find(stage: Stage, event_id: str) -> list[Record]:
@@ -207,6 +74,100 @@ def find(stage: Stage, event_id: str) -> list[Record]:
             ConsistentRead=True,
             Limit=50,
         )
-    except (BotoCoreError, ClientError) as error:
+        return [from_item(item) for item in answer["Items"] if "status" in item]
+    except aws.FAILURES as error:
         raise TransientError(f"the ledger cannot be read ({aws.code_of(error)})") from None
-    return [from_item(item) for item in answer["Items"] if "status" in item]
+
+
+def _write_free(stage: Stage, records: Sequence[Record], give_up: float) -> list[Record]:
+    """What could not be written of records that nobody else can have changed."""
+    ledger = stage.table(table.LEDGER)
+    expires = expires_text()
+    pending: list[Any] = [{"PutRequest": {"Item": to_item(r, expires)}} for r in records]
+
+    def turn() -> bool:
+        nonlocal pending
+        chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
+        try:
+            answer = stage.dynamodb.batch_write_item(RequestItems={ledger: chunk})
+            unprocessed: Any = answer.get("UnprocessedItems")
+            # Without that field it was not DynamoDB's answer, or not all of it.
+            left = chunk if unprocessed is None else list(unprocessed.get(ledger, []))
+        except aws.FAILURES:
+            left = chunk
+        pending = left + rest
+        return not left
+
+    _turns(lambda: bool(pending), turn, give_up)
+    items = [request["PutRequest"]["Item"] for request in pending]
+    unwritten = {(item["id"]["S"], item["source"]["S"]) for item in items}
+    return [record for record in records if record.key in unwritten]
+
+
+def _write_held(stage: Stage, records: Sequence[Record], give_up: float) -> dict[EventKey, str]:
+    """Write each record unless somebody else has its turn; gives those not written, and why.
+
+    A batch write knows no condition, so this is a transaction. It fails as a whole, and says of each
+    item whether it was to blame.
+    """
+    pending = {record.key: record for record in records}
+    missed: dict[EventKey, str] = {}
+    expires = expires_text()
+    why = ""
+
+    def turn() -> bool:
+        nonlocal why
+        writes: list[Any] = [_held_put(stage, record, expires) for record in pending.values()]
+        try:
+            stage.dynamodb.transact_write_items(TransactItems=writes)
+        except aws.FAILURES as error:
+            why = aws.code_of(error)
+            taken = _taken(error, list(pending))
+            for key in taken:
+                missed[key] = TAKEN
+                del pending[key]
+            return bool(taken)
+        pending.clear()
+        return True
+
+    _turns(lambda: bool(pending), turn, give_up)
+    return missed | dict.fromkeys(pending, why)
+
+
+def _held_put(stage: Stage, record: Record, expires: str) -> dict[str, Any]:
+    # Its own turn counts as well: an answer that was lost leaves it written.
+    mine = {":before": {"S": record.turn_before}, ":mine": {"S": record.turn}}
+    put: dict[str, Any] = {
+        "TableName": stage.table(table.LEDGER),
+        "Item": to_item(record, expires),
+        "ConditionExpression": "attribute_not_exists(turn) OR turn IN (:before, :mine)",
+        "ExpressionAttributeValues": mine,
+    }
+    return {"Put": put}
+
+
+def _taken(error: Exception, keys: Sequence[EventKey]) -> list[EventKey]:
+    """The keys whose condition did not hold."""
+    if not isinstance(error, ClientError):
+        return []
+    reasons: Any = error.response.get("CancellationReasons") or ()
+    return [
+        key
+        for key, reason in zip(keys, reasons, strict=False)
+        if reason.get("Code") == "ConditionalCheckFailed"
+    ]
+
+
+def _turns(more: Callable[[], bool], turn: Callable[[], bool], give_up: float) -> None:
+    """Call `turn` while there is `more` to do and time; where it says that it got nowhere, wait."""
+    pause, slowest = 0.05, 0.0
+    while more():
+        begun = time.monotonic()
+        if turn():
+            continue
+        now = time.monotonic()
+        slowest = max(slowest, now - begun)
+        if now + pause + 1.5 * slowest > give_up:  # the client's own pauses are random
+            break
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from chalicelib.events.event import Event
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.words.render import templates
@@ -283,7 +284,7 @@ def _show(letter: Letter, verdict: Verdict) -> None:
     click.echo(f"  dead for {age(letter.died)}: {click.style(letter.reason, fg='red')}")
     if letter.detail:
         click.echo(f"  {letter.detail}")
-    click.secho("\nThe event" if letter.content else "\nThe message", bold=True)
+    click.secho("\nThe event" if isinstance(letter.content, Event) else "\nThe message", bold=True)
     body = _body(letter)
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, indent=2)
     click.echo(_indented(text))

@@ -87,5 +87,9 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
         _allow(receive, _queue(names.queue(stage, lane))),
         _allow([_SEND], _queue(names.dead_queue(stage, lane))),
         _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
-        _allow(["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"], _table(stage, "ledger")),
+        # A transaction is authorised through the actions that it is made of: puts.
+        _allow(
+            ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"],
+            _table(stage, "ledger"),
+        ),
     ]

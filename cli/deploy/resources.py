@@ -24,6 +24,7 @@ Resources = dict[str, dict[str, Any]]
 RESOURCES: Final = "infra/resources.yaml"
 PACKAGED: Final = "infra/packaged.yaml"
 _LOG_DAYS: Final = 30
+_METRICS: Final = "Heraldo"
 # Taken out of the template, they stay in the account with what they hold. A create that fails takes
 # them away again.
 _KEPT: Final = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
@@ -43,9 +44,10 @@ _FIFO: Final = {
 }
 # Six times the functions' 30 s, as Lambda asks for.
 _VISIBILITY: Final = 180
-# A message is given up after so many receives; a handler that knows better dead-letters it earlier,
-# with the reason.
-_MOST_RECEIVES: Final = 30
+# A handler gives an event up itself, by its age and its own failures, and dead-letters what kills its
+# workers (chalicelib/lanes). This is for what it cannot even look at, such as a message that waits while
+# the ledger cannot be read: at two minutes a time it is a day and a half.
+_MOST_RECEIVES: Final = 1000
 
 
 def infrastructure(stage: str, root: Path = ROOT) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def infrastructure(stage: str, root: Path = ROOT) -> dict[str, Any]:
         raise RoutingError(problems)
     for function in policies.functions(routing.lanes):
         template["Resources"].update(_log_group(stage, function))
+    template["Resources"]["ErrorsAlarm"] = _errors_alarm(stage)
     return template
 
 
@@ -143,10 +146,34 @@ def _topic(stage: str, topic: str) -> Resources:
 
 
 def _log_group(stage: str, function: str) -> Resources:
-    """Declared so that it has an end date; the functions may write to it but not create any."""
+    """Declared so that it has an end date; the functions may write to it but not create any.
+
+    Its filter counts the lines of level `error` (chalicelib/log.py), those of all functions in one metric.
+    """
     name = f"/aws/lambda/{policies.function_name(stage, function)}"
-    properties = {"LogGroupName": name, "RetentionInDays": _LOG_DAYS}
-    return {_log_group_id(function): _resource("Logs::LogGroup", properties)}
+    group = _log_group_id(function)
+    counted = {
+        "LogGroupName": {"Ref": group},
+        "FilterPattern": '{ $.level = "error" }',
+        "MetricTransformations": [
+            {"MetricNamespace": _METRICS, "MetricName": f"{stage}-errors", "MetricValue": "1"}
+        ],
+    }
+    return {
+        group: _resource("Logs::LogGroup", {"LogGroupName": name, "RetentionInDays": _LOG_DAYS}),
+        f"{group}Errors": _resource("Logs::MetricFilter", counted),
+    }
+
+
+def _errors_alarm(stage: str) -> dict[str, Any]:
+    """Says that a person has something to mend: SNS refuses every event for want of a permission, a
+    key or a topic, a dead-letter queue takes nothing, or Heraldo stumbles over itself."""
+    return _alarm(
+        f"heraldo-{stage}-errors",
+        "Events wait for a person, or something unexpected happened: the logs' lines of level error say what",
+        {"Namespace": _METRICS, "MetricName": f"{stage}-errors", "Statistic": "Sum"},
+        above=0,
+    )
 
 
 def _log_group_id(function: str) -> str:
@@ -161,8 +188,13 @@ def _function(stage: str, function: str, *, mapped: bool) -> Resources:
     start = camel(function)
     properties: dict[str, Any] = {"FunctionName": policies.function_name(stage, function)}
     if mapped:
-        queue = {"Queue": {"Fn::Sub": f"${{{start}Queue.Arn}}"}}
-        properties["Events"] = {f"{start}SqsEventSource": {"Properties": queue}}
+        # With this type of response Lambda polls on at full speed where a part of a batch failed; the
+        # handlers raise with and without it: docs/decisions/0003-partial-failure.md.
+        source = {
+            "Queue": {"Fn::Sub": f"${{{start}Queue.Arn}}"},
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }
+        properties["Events"] = {f"{start}SqsEventSource": {"Properties": source}}
     logical_id = "APIHandler" if function == policies.API else start
     return {logical_id: {"DependsOn": [_log_group_id(function)], "Properties": properties}}
 
@@ -173,15 +205,18 @@ def queue_alarm(name: str, about: str, queue: str, metric: str, *, above: int) -
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
     """
+    dimension = {"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}
+    measured = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": [dimension]}
+    return _alarm(name, about, {**measured, "Statistic": "Maximum"}, above=above)
+
+
+def _alarm(name: str, about: str, measured: dict[str, Any], *, above: int) -> dict[str, Any]:
     return _resource(
         "CloudWatch::Alarm",
         {
             "AlarmName": name,
             "AlarmDescription": about,
-            "Namespace": "AWS/SQS",
-            "MetricName": metric,
-            "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}],
-            "Statistic": "Maximum",
+            **measured,
             "Period": 60,
             "EvaluationPeriods": 1,
             "Threshold": above,

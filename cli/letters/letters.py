@@ -20,14 +20,15 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.lanes import queues
-from chalicelib.lanes.decode import ReadyMade, decode
+from chalicelib.lanes.decode import decode
 from chalicelib.lanes.waves import BATCH_ENTRIES
+from chalicelib.plan.fate import Content
 from chalicelib.stage import Stage
-from chalicelib.store import ledger
-from chalicelib.store.ledger import Record
+from chalicelib.store.record import EventKey, Record
 
 # How long a letter stays invisible should this process be killed; on a normal end, not at all.
 HOLD_SECONDS: Final = 120
@@ -38,7 +39,7 @@ NO_SURVIVOR: Final = "no-handler-survived"
 
 @dataclass(slots=True)
 class Letter:
-    """A dead letter. `content` is None and `error` set where the body cannot even be read."""
+    """A dead letter. `content` is a PermanentError where the body cannot even be read."""
 
     lane: str
     message_id: str
@@ -47,50 +48,57 @@ class Letter:
     group: str
     died: datetime
     attributes: Mapping[str, Any]
-    id: str = ""
-    source: str = ""
-    type: str = ""
-    reason: str = ""
-    detail: str = ""
-    content: Event | ReadyMade | None = None
-    error: PermanentError | None = None
+    content: Content
+    id: str
+    source: str
+    type: str
+    reason: str
+    detail: str
 
     @classmethod
     def of(cls, message: Mapping[str, Any], lane: str) -> Letter:
-        system = message["Attributes"]
-        letter = cls(
+        system, attributes = message["Attributes"], message.get("MessageAttributes", {})
+        # The identity under which the lane's handler knows it: see Item.of.
+        event_id, source = queues.identity(
+            _carried(attributes, "event_id"),
+            _carried(attributes, "event_source"),
+            message["MessageId"],
+            lane,
+        )
+        content: Content
+        try:
+            content = decode(message["Body"], default_id=event_id, default_source=source)
+        except PermanentError as error:
+            content = error
+        event_type = _carried(attributes, "event_type")
+        if isinstance(content, Event):
+            event_id, source, event_type = content.id, content.source, content.type
+        elif isinstance(content, Publication):
+            event_type = event_type or "(ready-made)"
+        return cls(
             lane,
             message["MessageId"],
             message["ReceiptHandle"],
             message["Body"],
             system["MessageGroupId"],
             datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC),
-            message.get("MessageAttributes", {}),
+            attributes,
+            content,
+            event_id,
+            source,
+            event_type or "(unreadable)",
+            _carried(attributes, "reason"),
+            _carried(attributes, "detail"),
         )
-        letter.reason, letter.detail = letter._carried("reason"), letter._carried("detail")
-        # The identity under which the lane's handler knows it: see Batch._decode in dispatch.
-        carried = letter._carried("event_id"), letter._carried("event_source")
-        letter.id, letter.source = queues.identity(*carried, letter.message_id, lane)
-        letter.type = letter._carried("event_type")
-        try:
-            letter.content = decode(letter.body, default_id=letter.id, default_source=letter.source)
-        except PermanentError as error:
-            letter.error = error
-        if isinstance(letter.content, Event):
-            event = letter.content
-            letter.id, letter.source, letter.type = event.id, event.source, event.type
-        elif not letter.type:
-            letter.type = "(unreadable)" if letter.content is None else "(ready-made)"
-        return letter
 
     @property
-    def key(self) -> ledger.Key:
+    def key(self) -> EventKey:
         return (self.id, self.source)
 
     @property
     def moved_by_sqs(self) -> bool:
         """Whether SQS gave up on it, because no handler ever came to an end with it."""
-        return not self._carried("reason")
+        return not _carried(self.attributes, "reason")
 
     def told_by(self, record: Record | None) -> None:
         """Take the reason from the ledger where the letter itself has none."""
@@ -99,15 +107,16 @@ class Letter:
         if record is not None and record.reason:
             self.reason, self.detail = record.reason, record.detail
             return
-        if self.error is not None:  # too large to have its reason written on it
-            self.reason, self.detail = self.error.reason, str(self.error)[:1000]
+        if isinstance(self.content, PermanentError):  # too large to have its reason written on it
+            self.reason, self.detail = self.content.reason, str(self.content)[:1000]
             return
         self.reason = NO_SURVIVOR
         last = f" (the ledger says {record.status})" if record is not None else ""
         self.detail = f"received again and again, and no handler survived it{last}"
 
-    def _carried(self, name: str) -> str:
-        return str((self.attributes.get(name) or {}).get("StringValue") or "")
+
+def _carried(attributes: Mapping[str, Any], name: str) -> str:
+    return str((attributes.get(name) or {}).get("StringValue") or "")
 
 
 class DeadQueue:

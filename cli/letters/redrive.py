@@ -14,7 +14,7 @@ from chalicelib import aws
 from chalicelib.lanes.queues import entry_bytes
 from chalicelib.lanes.waves import BATCH_ENTRIES, waves
 from chalicelib.stage import Stage
-from chalicelib.store import ledger
+from chalicelib.store.record import EventKey
 from cli.letters.letters import DeadQueue, Letter, Look
 from cli.letters.verdict import Judge, Verdict
 from cli.terminal import Progress
@@ -41,7 +41,7 @@ class Redrive:
     force: bool = False
     pace: Pace | None = None
     moved: list[Letter] = field(default_factory=list)
-    _moved_keys: set[ledger.Key] = field(default_factory=set)
+    _moved_keys: set[EventKey] = field(default_factory=set)
     still_failing: list[tuple[Letter, Verdict]] = field(default_factory=list)
     back_again: list[Letter] = field(default_factory=list)
     refused: list[tuple[Letter, str]] = field(default_factory=list)

@@ -16,7 +16,7 @@ from chalicelib.door.intake import Accepted
 from chalicelib.events.event import is_id
 from chalicelib.patience import Patience
 from chalicelib.rules.reading import routing
-from chalicelib.store import fingerprint, ledger
+from chalicelib.store import fingerprint, ledger, record
 from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 
@@ -423,8 +423,8 @@ def test_one_of_many_sources_of_an_id_can_be_asked_for_and_ones_own_comes_first(
     door: Client, stage: Stage, others: None
 ) -> None:
     for number in range(60):
-        record = ledger.Record("popular", f"/{number:02}", status="accepted", type="order.shipped")
-        item = ledger.to_item(record, ledger.expires_text())
+        one = record.Record("popular", f"/{number:02}", status="accepted", type="order.shipped")
+        item = record.to_item(one, record.expires_text())
         stage.dynamodb.put_item(TableName="heraldo-local-ledger", Item=item)
     assert get(door, "/events/popular?source=/59").json_body["source"] == "/59"
     assert get(door, "/events/popular?source=/60").status_code == 404
@@ -471,7 +471,7 @@ def test_long_names_of_fields_leave_the_record_small(door: Client) -> None:
     event["data"]["a" * 250] = {"b" * 250: {"c" * 250: {str(n): n for n in range(90)}}}
     assert post(door, event).status_code == 202
     # A hundred records are claimed in one transaction of 4 MiB at the most.
-    [record] = ledger.find(aws.stage(), "e-1")
-    assert len(record.fields.encode()) < 40_000
+    [found] = ledger.find(aws.stage(), "e-1")
+    assert len(found.fields.encode()) < 40_000
     event["data"]["name"] = "Eva"
     assert post(door, event).status_code == 409

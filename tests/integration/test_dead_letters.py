@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,12 @@ def bad(number: int, *, recipient: str = "cus", **attributes: Any) -> dict[str, 
 
 
 def die(stage: Stage, *events: Any, group: str = "cus", lane: str = "orders") -> None:
-    """Send events that the lane will give up on, and let it."""
+    """Send events that the lane will give up on, and let it: they have waited for a week."""
     for event in events:
         name = event["id"] if isinstance(event, dict) and "id" in event else str(event)
         stage.send(event, group=group, dedup=name, lane=lane)
     while stage.waiting(lane):
-        run(stage, lane)
+        run(stage, lane, age=timedelta(days=8))
 
 
 def drain(stage: Stage, lane: str = "orders") -> None:
@@ -74,7 +75,7 @@ def mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
             (folder / f"{locale}.j2").write_text(text, "utf-8")
         found = Templates(tmp_path / "templates")
         for module in (
-            "chalicelib.lanes.dispatch",
+            "chalicelib.lanes.invocation",
             "chalicelib.words.render",
             "cli.commands.dead_letters",
         ):
@@ -204,7 +205,7 @@ def test_a_message_without_an_id_keeps_its_identity_when_redriven(
     arn = stage.topic_arn("company")
     stage.sns.delete_topic(TopicArn=arn)
     message_id = stage.send({"sns_topic": arn, "message": "hola"}, dedup="1")
-    drain(stage)
+    run(stage, age=timedelta(days=8))
     assert dead_ids() == [message_id]
     stage.sns.create_topic(Name="heraldo-local-company")
     heraldo("redrive")

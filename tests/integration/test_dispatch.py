@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,15 @@ from tests.factories import sample, shipped
 from tests.integration.aws_fixture import Stage
 
 
-def run(stage: Stage, lane: str = "orders", remaining: int = 30_000) -> None:
-    """One invocation as the event source mapping does it: deletes the batch unless it raises."""
+def run(
+    stage: Stage, lane: str = "orders", remaining: int = 30_000, age: timedelta = timedelta()
+) -> None:
+    """One invocation as the event source mapping does it: deletes the batch unless it raises. Its
+    messages were sent so long ago."""
     records = stage.receive(lane)
+    for record in records:
+        sent = int(record["attributes"]["SentTimestamp"]) - age // timedelta(milliseconds=1)
+        record["attributes"]["SentTimestamp"] = str(sent)
     stage.calls.clear()
     dispatch(aws.stage(), records, lane, lambda: remaining)
     for record in records:
@@ -124,18 +131,38 @@ def test_what_cannot_be_mended_is_dead_lettered_at_once_and_frees_its_key(
     assert "secreto" not in logged
 
 
-def test_when_sns_refuses_a_topic_the_event_is_dead_lettered_and_others_are_done(
-    stage: Stage,
+def test_where_a_topic_is_gone_the_event_waits_a_person_is_told_and_others_are_done(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage.sns.delete_topic(TopicArn=stage.topic_arn("company"))
     stage.send({**sample("payment.failed"), "id": "p", "source": "/s"}, group="a", dedup="p")
     stage.send(shipped(1), group="b", dedup="1")
-    run(stage)
-    [letter] = stage.dead()
-    assert letter["MessageAttributes"]["reason"]["StringValue"] == "sns-refused"
-    # The customer's half went out and is remembered, so a redrive sends only the company's.
-    assert list(stage.ledger("p")["messages"]) == ["topic:users/es"]
+    with pytest.raises(Redeliver, match=r"1 of 2 .*NotFound \(topic:company/es\)"):
+        run(stage)
+    assert stage.dead() == []
+    found = stage.ledger("p")
+    assert (found["status"], found["reason"]) == ("retrying", "needs-mending")
+    assert found["detail"] == "NotFound (topic:company/es)"
+    # The customer's half went out and is remembered, so only the company's is tried again.
+    assert list(found["messages"]) == ["topic:users/es"]
     assert len(stage.delivered("users")) == 2
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {
+        "level": "error",
+        "message": "needs mending",
+        "lane": "orders",
+        "error": "NotFound",
+        "detail": "NotFound (topic:company/es)",
+    } in told
+
+
+def test_what_failed_for_a_week_is_dead_lettered_before_sqs_forgets_it(stage: Stage) -> None:
+    stage.sns.delete_topic(TopicArn=stage.topic_arn("company"))
+    stage.send({**sample("payment.failed"), "id": "p", "source": "/s"}, dedup="p")
+    run(stage, age=timedelta(days=8))
+    [letter] = stage.dead()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "gave-up"
+    assert stage.ledger("p")["status"] == "failed"
 
 
 def test_what_cannot_be_finished_in_time_is_handed_back(stage: Stage) -> None:
@@ -192,7 +219,7 @@ def test_a_mistake_of_ours_takes_nobody_else_with_it(
         (tmp_path / name / "es.j2").write_text(text, encoding="utf-8")
     own = Templates(tmp_path)
     own.environment.filters["broken"] = broken_filter
-    monkeypatch.setattr("chalicelib.lanes.dispatch.templates", lambda: own)
+    monkeypatch.setattr("chalicelib.lanes.invocation.templates", lambda: own)
 
     bad = {"type": "order.placed", "id": "bad", "source": "/s", "data": {"name": "secreto"}}
     stage.send(bad, group="a", dedup="bad")

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib import aws
-from chalicelib.lanes.dispatch import Batch, Redeliver
-from chalicelib.names import Place
+from chalicelib.lanes.dispatch import Redeliver, dispatch
 from chalicelib.rules.reading import load
-from chalicelib.rules.routing import Routing
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
 
@@ -34,21 +32,18 @@ to = ["topic:company"]
 """
 
 
-@pytest.fixture
-def routing() -> Routing:
-    return load(ROUTING, "local")
+@pytest.fixture(autouse=True)
+def routing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = load(ROUTING, "local")
+    monkeypatch.setattr("chalicelib.lanes.invocation.routing", lambda _: rules)
 
 
-def run(stage: Stage, routing: Routing, lane: str = "promotions") -> None:
+def run(stage: Stage, lane: str = "promotions") -> None:
     """One invocation with these rules, as the event source mapping does it."""
     records = stage.receive(lane)
     assert records
     stage.calls.clear()
-    batch = Batch(
-        aws.stage().at(Place.of_arn(records[0]["eventSourceARN"])), records, lane, lambda: 30_000
-    )
-    batch.routing = routing
-    batch.run()
+    dispatch(aws.stage(), records, lane, lambda: 30_000)
     for record in records:
         stage.sqs.delete_message(
             QueueUrl=stage.queue_url(f"heraldo-local-{lane}.fifo"),
@@ -78,10 +73,10 @@ def locales(stage: Stage, topic: str = "users") -> dict[str, str]:
 
 
 def test_an_offer_goes_out_once_in_each_locale_with_its_attribute(
-    stage: Stage, routing: Routing
+    stage: Stage,
 ) -> None:
     stage.send(offer(), lane="promotions", dedup="1")
-    run(stage, routing)
+    run(stage)
     found = locales(stage)
     assert found.keys() == {"es", "en"}
     assert "Ahora: 44,90 €" in found["es"]
@@ -91,19 +86,19 @@ def test_an_offer_goes_out_once_in_each_locale_with_its_attribute(
 
 
 def test_an_offer_that_names_its_locale_goes_out_in_that_one_only(
-    stage: Stage, routing: Routing
+    stage: Stage,
 ) -> None:
     stage.send(offer(locale="en"), lane="promotions", dedup="1")
-    run(stage, routing)
+    run(stage)
     assert locales(stage).keys() == {"en"}
 
 
 def test_a_customer_is_told_in_one_locale_and_the_company_in_its_own(
-    stage: Stage, routing: Routing
+    stage: Stage,
 ) -> None:
     event = {**sample("order.placed"), "id": "p", "source": "/shop", "locale": "es-AR"}
     stage.send(event, dedup="1")
-    run(stage, routing, "orders")
+    run(stage, "orders")
     assert locales(stage).keys() == {"es"}
     assert locales(stage, "company").keys() == {"en"}
 
@@ -139,27 +134,20 @@ def sns_refuses_english_once(stage: Stage) -> Iterator[None]:
 
 @pytest.mark.usefixtures("sns_refuses_english_once")
 def test_a_redelivery_publishes_only_the_locale_that_is_missing(
-    stage: Stage, routing: Routing
+    stage: Stage,
 ) -> None:
     stage.send(offer(), lane="promotions", dedup="1")
     records = stage.receive("promotions")
-    batch = Batch(
-        aws.stage().at(Place.of_arn(records[0]["eventSourceARN"])),
-        records,
-        "promotions",
-        lambda: 30_000,
-    )
-    batch.routing = routing
     with pytest.raises(Redeliver, match="1 of 1"):
-        batch.run()
+        dispatch(aws.stage(), records, "promotions", lambda: 30_000)
     assert locales(stage).keys() == {"es"}
     assert stage.ledger("o-1")["status"] == "retrying"
     make_visible(stage, records)
-    run(stage, routing)
+    run(stage)
     assert locales(stage).keys() == {"en"}
     assert stage.ledger("o-1")["status"] == "published"
     assert stage.waiting("promotions") == 0
     # And a copy of the event, later, publishes nothing at all.
     stage.send(offer(), lane="promotions", dedup="2")
-    run(stage, routing)
+    run(stage)
     assert locales(stage) == {}

@@ -24,20 +24,29 @@ LANE = "orders"
 QUEUE = f"heraldo-local-{LANE}.fifo"
 LEDGER = "heraldo-local-ledger"
 VISIBILITY = 180.0
-MAX_RECEIVES = 30
+MAX_RECEIVES = 1000
 INVOCATION = 30.0
 LATENCY = 0.02
 
 READ = "BatchGetItem"
 PUBLISH = "PublishBatch"
 WRITE = "BatchWriteItem"
+ANNOUNCE = "TransactWriteItems"
 DEAD = "SendMessageBatch"
 DELETE = "DeleteMessageBatch"
 HAND_BACK = "ChangeMessageVisibilityBatch"
 # What the event source mapping does after an invocation that did not raise.
 POLLER_DELETE = "PollerDelete"
 
-_READ_TIMEOUT = {READ: 2.0, WRITE: 2.0, PUBLISH: 5.0, DEAD: 3.0, DELETE: 3.0, HAND_BACK: 3.0}
+_READ_TIMEOUT = {
+    READ: 2.0,
+    WRITE: 2.0,
+    ANNOUNCE: 2.0,
+    PUBLISH: 5.0,
+    DEAD: 3.0,
+    DELETE: 3.0,
+    HAND_BACK: 3.0,
+}
 
 # What can happen to a call. "after": AWS did it, and the worker does not learn of it.
 WHOLE_CALL = (
@@ -62,11 +71,16 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     READ: (*WHOLE_CALL, *PARTIAL),
     PUBLISH: (*WHOLE_CALL, *PARTIAL_PUBLISH),
     WRITE: (*WHOLE_CALL, *PARTIAL),
+    ANNOUNCE: (*WHOLE_CALL, *PARTIAL),
     DEAD: (*WHOLE_CALL, *PARTIAL),
     DELETE: (*WHOLE_CALL, *PARTIAL),
     HAND_BACK: (*WHOLE_CALL, *PARTIAL),
     POLLER_DELETE: ("fails", "partial"),
 }
+
+
+class _Refused(Exception):
+    """A transaction of which a condition does not hold."""
 
 
 class Killed(BaseException):
@@ -75,11 +89,14 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Fault:
-    """`mask` chooses the entries of a partial failure, bit by bit; `seconds` how slow is slow."""
+    """`mask` chooses the entries of a partial failure, bit by bit; `seconds` how slow is slow. One that
+    is `refused` is so with this `code` and `status`."""
 
     name: str = "ok"
     mask: int = 0
     seconds: float = 0.0
+    code: str = ""
+    status: int = 0
 
     def hits(self, position: int) -> bool:
         return bool(self.mask >> position & 1)
@@ -109,6 +126,7 @@ class Message:
     body: str
     group: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    sent_at: float = 0.0
     receives: int = 0
     visible_at: float = 0.0
     receipt: str = ""
@@ -152,6 +170,13 @@ class Cloud:
         self.calls: list[str] = []
         self.violations: list[str] = []
         self.doubtful: set[str] = set()
+        self.refused: set[str] = set()
+        # Texts that no worker survives publishing.
+        self.killers: set[str] = set()
+        # Called once, before AWS sees a call of that operation.
+        self.meanwhile: dict[str, Callable[[], None]] = {}
+        # Until when an operation is down, and how.
+        self.down: dict[str, tuple[float, Fault]] = {}
         self.invocation = Invocation()
         self.invocations: list[Invocation] = []
         self._faults = {operation: iter(list(plan)) for operation, plan in faults.items()}
@@ -162,7 +187,7 @@ class Cloud:
     # -- the lane's queue and its poller -----------------------------------------------------------
 
     def send(self, body: str, group: str) -> str:
-        message = Message(f"m-{next(self._numbers)}", body, group)
+        message = Message(f"m-{next(self._numbers)}", body, group, sent_at=self.clock.now)
         self.queue.append(message)
         return message.id
 
@@ -217,8 +242,10 @@ class Cloud:
         if self.invocation.killed:  # whatever unwinds in a dead worker sends nothing
             raise Killed
         self.calls.append(operation)
+        if operation in self.meanwhile:
+            self.meanwhile.pop(operation)()
         fault = self._next(operation)
-        if operation == WRITE and fault.name != "ok":
+        if operation in (WRITE, ANNOUNCE) and fault.name != "ok":
             # What was left over is written again, if there is the time for it.
             late = self._deadline - self.clock.now < 5
             self.invocation.write_failed |= fault.name != "partial" or late
@@ -229,9 +256,16 @@ class Cloud:
         if operation == PUBLISH and fault.name in _DOUBT:
             form = dict(urllib.parse.parse_qsl(raw))
             self.doubtful |= {_text(entry["Message"]) for entry in _entries(form)}
-        if fault.name in _NOT_DONE:
+        if fault.name in _NOT_DONE or fault.name == "refused":
             return self._refuse(operation, fault, request.url)
-        answer = self._do(operation, raw, fault)
+        try:
+            answer = self._do(operation, raw, fault)
+        except _Refused as refused:
+            error = {
+                "__type": "TransactionCanceledException",
+                "CancellationReasons": refused.args[0],
+            }
+            return wire_response(request.url, 400, json.dumps(error))
         if fault.name.endswith("-after"):
             if fault.name == "killed-after":
                 self._kill()
@@ -241,10 +275,15 @@ class Cloud:
         return wire_response(request.url, 200, answer)
 
     def _next(self, operation: str) -> Fault:
+        until, fault = self.down.get(operation, (0.0, Fault()))
+        if self.clock.now < until:
+            return fault
         return next(self._faults.get(operation, iter(())), Fault())
 
     def _refuse(self, operation: str, fault: Fault, url: str) -> AWSResponse:
         match fault.name.removesuffix("-before").removesuffix("-after"):
+            case "refused":
+                return _error(operation, url, fault.status, fault.code)
             case "throttled-400":
                 return _error(operation, url, 400, "ThrottlingException")
             case "throttled-429":
@@ -272,6 +311,8 @@ class Cloud:
             return self._read(request, fault)
         if operation == WRITE:
             return self._write(request, fault)
+        if operation == ANNOUNCE:
+            return self._announce(request, fault)
         done, failed = [], []
         for position, entry in enumerate(request["Entries"]):
             if fault.name == "partial" and fault.hits(position):
@@ -309,17 +350,44 @@ class Cloud:
             if fault.name == "partial" and fault.hits(position):
                 left.append(put)
                 continue
-            item = put["PutRequest"]["Item"]
-            self.ledger[key] = item
-            ids = set(json.loads(item["sent"]["S"]).values()) if "sent" in item else set()
-            for acceptance in self.accepted:
-                acceptance.recorded |= acceptance.message_id in ids
+            self._keep(key, put["PutRequest"]["Item"])
         return json.dumps({"UnprocessedItems": {LEDGER: left} if left else {}})
+
+    def _keep(self, key: tuple[str, str], item: dict[str, Any]) -> None:
+        if len(json.dumps(item).encode()) > 8_000:
+            self.violations.append(f"an item grows without end: {item}")
+        self.ledger[key] = item
+        ids = set(json.loads(item["sent"]["S"]).values()) if "sent" in item else set()
+        for acceptance in self.accepted:
+            acceptance.recorded |= acceptance.message_id in ids
+
+    def _announce(self, request: Any, fault: Fault) -> str:
+        """All of these, if every condition holds: that nobody else has the turn. A rival's transaction
+        stands in the way of a partial failure."""
+        puts = [write["Put"] for write in request["TransactItems"]]
+        reasons = []
+        for put in puts:
+            assert put["ConditionExpression"] == _TURN
+            values = [value["S"] for value in put["ExpressionAttributeValues"].values()]
+            there = self.ledger.get((put["Item"]["id"]["S"], put["Item"]["source"]["S"]), {})
+            held = "turn" not in there or there["turn"]["S"] in values
+            reasons.append({"Code": "None" if held else "ConditionalCheckFailed"})
+        if fault.name == "partial":
+            for position, reason in enumerate(reasons):
+                if fault.hits(position) and reason["Code"] == "None":
+                    reason["Code"] = "TransactionConflict"
+        if any(reason["Code"] != "None" for reason in reasons):
+            raise _Refused(reasons)
+        for put in puts:
+            self._keep((put["Item"]["id"]["S"], put["Item"]["source"]["S"]), put["Item"])
+        return "{}"
 
     def _publish(self, raw: str, fault: Fault) -> str:
         form = dict(urllib.parse.parse_qsl(raw))
         topic = form["TopicArn"].rsplit("-", 1)[1]
         entries = list(_entries(form))
+        if self.killers & {_text(entry["Message"]) for entry in entries}:
+            self._kill()
         size = sum(len(e["Message"].encode()) + len(e.get("Subject", "").encode()) for e in entries)
         if len(entries) > 10 or size > 256 * 1024:
             self.violations.append(f"SNS would refuse {len(entries)} entries of {size} bytes")
@@ -331,6 +399,8 @@ class Cloud:
                 if code:
                     fault_of = f"<Code>{code}</Code><SenderFault>{sender}</SenderFault>"
                     failed += f"<member>{identity}{fault_of}</member>"
+                    if fault.name == "partial-refused":
+                        self.refused.add(_text(entry["Message"]))
                     continue
             message_id = f"sns-{next(self._numbers)}"
             acceptance = Acceptance(
@@ -372,6 +442,7 @@ class Cloud:
                 message.visible_at = self.clock.now + seconds
 
 
+_TURN = "attribute_not_exists(turn) OR turn IN (:before, :mine)"
 _NOT_DONE = frozenset(
     n for n in WHOLE_CALL if n.endswith("-before") or n.startswith(("throttled", "502", "no-conn"))
 )
@@ -435,6 +506,7 @@ def _record(message: Message) -> dict[str, Any]:
         "attributes": {
             "ApproximateReceiveCount": str(message.receives),
             "MessageGroupId": message.group,
+            "SentTimestamp": str(int(message.sent_at * 1000)),
         },
         "messageAttributes": {},
         "eventSource": "aws:sqs",

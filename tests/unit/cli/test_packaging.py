@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from chalicelib import names
+from chalicelib.lanes import settle
 from chalicelib.rules.reading import routing
 from cli.deploy import generated, package, policies, resources
 from cli.stages import stages
@@ -78,8 +79,35 @@ def test_a_lane_is_fifo_with_dead_letters_and_time_enough(lane: str) -> None:
         assert settings["DeduplicationScope"] == "messageGroup"
         assert settings["FifoThroughputLimit"] == "perMessageGroupId"
         assert settings["MessageRetentionPeriod"] == 14 * 24 * 3600
+    # At the longest wait between two tries, SQS gives up well after the handler does.
+    most = queue["RedrivePolicy"]["maxReceiveCount"]
+    assert most == 1000
+    assert most * settle.LONGEST_WAIT > 1.2 * settle.GIVE_UP_SECONDS
+    assert queue["VisibilityTimeout"] > settle.LONGEST_WAIT
     target = queue["RedrivePolicy"]["deadLetterTargetArn"]
     assert target == {"Fn::GetAtt": [f"{lane.capitalize()}DeadQueue", "Arn"]}
+
+
+def test_every_line_of_level_error_is_counted_and_the_count_has_an_alarm() -> None:
+    found = resources.infrastructure("dev")["Resources"]
+    filters = [r["Properties"] for r in found.values() if r["Type"] == "AWS::Logs::MetricFilter"]
+    groups = {name for name, r in found.items() if r["Type"] == "AWS::Logs::LogGroup"}
+    assert {f["LogGroupName"]["Ref"] for f in filters} == groups
+    assert {f["FilterPattern"] for f in filters} == {'{ $.level = "error" }'}
+    [metric] = {
+        (m["MetricNamespace"], m["MetricName"]) for f in filters for m in f["MetricTransformations"]
+    }
+    alarm = found["ErrorsAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == metric
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 0)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_packaged_lane_does_not_slow_down_where_a_part_of_a_batch_fails(lane: str) -> None:
+    start = lane.capitalize()
+    events = resources.overlay("dev")["Resources"][start]["Properties"]["Events"]
+    source = events[f"{start}SqsEventSource"]["Properties"]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_what_holds_something_outlives_its_line_and_its_stack() -> None:

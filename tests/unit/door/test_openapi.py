@@ -19,7 +19,8 @@ from chalicelib.plan import catalog
 from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
-from chalicelib.store import ledger
+from chalicelib.store import statuses
+from chalicelib.store.record import Record, now_text
 from chalicelib.words.render import templates
 from tests.factories import sample
 
@@ -47,9 +48,9 @@ def test_the_document_has_every_route_and_no_other() -> None:
 
 def test_the_document_has_every_status_of_the_ledger() -> None:
     life = openapi.document()["components"]["schemas"]["Life"]
-    declared = {v for name, v in vars(ledger).items() if name.isupper() and isinstance(v, str)}
-    assert life["properties"]["status"]["enum"] == list(ledger.STATUSES)
-    assert declared == set(ledger.STATUSES)
+    declared = {v for name, v in vars(statuses).items() if name.isupper() and isinstance(v, str)}
+    assert life["properties"]["status"]["enum"] == list(statuses.STATUSES)
+    assert declared == set(statuses.STATUSES)
 
 
 def test_the_names_of_schemas_can_be_names_of_classes() -> None:
@@ -122,10 +123,11 @@ def test_all_that_a_plan_holds_is_in_the_document(event_type: str) -> None:
 
 def test_all_that_is_told_of_types_events_and_problems_is_in_the_document() -> None:
     everything = openapi.document()["components"]["schemas"]
-    record = ledger.Record(
+    record = Record(
         "i", "s", "failed", "t", "orders", rules=("r",), sent={"topic:users/es": "m"}, test=True
     )
-    record.enter("failed", ledger.now_text())
+    record.enter("failed", now_text())
+    record.unknown = ("topic:users/en",)
     record.reason, record.detail, record.sender, record.template = "r", "d", "shop", "v"
     problem = Problem(422, "x", "d", [FieldError("f", "p")]).body()
     found = {

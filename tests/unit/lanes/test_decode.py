@@ -4,14 +4,19 @@ import json
 
 import pytest
 
+from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
-from chalicelib.lanes.decode import ReadyMade, decode
+from chalicelib.lanes.decode import decode
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:heraldo-local-users"
 
 
-def read(body: object) -> Event | ReadyMade:
+def ready_made(subject: str | None, message: str) -> Publication:
+    return Publication("topic", TOPIC, subject, message, {}, structured=False)
+
+
+def read(body: object) -> Event | Publication:
     text = body if isinstance(body, str) else json.dumps(body)
     return decode(text, default_id="m-1", default_source="queue:orders")
 
@@ -24,18 +29,18 @@ def test_an_event_is_known_by_its_type() -> None:
 
 def test_a_ready_made_message_is_kept_to_the_letter() -> None:
     words = "¡Hola!\n\n\tMañana llega tu pedido \U0001f4e6\r\n"
-    assert read({"sns_topic": TOPIC, "subject": "Año", "message": words}) == ReadyMade(
-        TOPIC, "Año", words
+    assert read({"sns_topic": TOPIC, "subject": "Año", "message": words}) == ready_made(
+        "Año", words
     )
 
 
 def test_an_emoji_written_as_escapes_is_an_emoji() -> None:
     body = f'{{"sns_topic": "{TOPIC}", "message": "\\ud83d\\udce6"}}'
-    assert read(body) == ReadyMade(TOPIC, None, "📦")
+    assert read(body) == ready_made(None, "📦")
 
 
 def test_a_ready_made_message_needs_no_subject() -> None:
-    assert read({"sns_topic": TOPIC, "message": "x"}) == ReadyMade(TOPIC, None, "x")
+    assert read({"sns_topic": TOPIC, "message": "x"}) == ready_made(None, "x")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""One message on its way through a batch, from its decoding to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from chalicelib import log
+from chalicelib.channels.publication import Publication
+from chalicelib.errors import PermanentError
+from chalicelib.events.event import Event
+from chalicelib.lanes.decode import decode
+from chalicelib.lanes.queues import Received
+from chalicelib.plan.fate import Content
+from chalicelib.store.record import Record
+
+DONE: Final = "done"  # deleted: nothing more is to be done with it
+DEAD: Final = "dead"  # deleted, once its dead letter is safe
+KEPT: Final = "kept"  # made visible again: it comes back
+
+# A message may be wrong in sixty thousand ways at once, and the ledger takes 400 KB an item.
+DETAIL_CHARACTERS: Final = 1000
+
+
+@dataclass(slots=True)
+class Item:
+    """A message, what it says, and what is known of it. `outcome` is empty until it is known.
+
+    `alone`: it is tried with nothing else at hand. `wait` is how many seconds its key stays away, where it was this event that failed; `twin` an
+    earlier message of the batch with the same event, whose fate it shares.
+    """
+
+    message: Received
+    content: Content
+    record: Record
+    outcome: str = ""
+    changed: bool = False
+    buried: bool = False
+    alone: bool = False
+    wait: int | None = None
+    twin: Item | None = None
+    publications: Mapping[str, Publication] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, message: Received, lane: str) -> Item:
+        event_id, source = message.identity(lane)
+        content: Content
+        try:
+            content = decode(message.body, default_id=event_id, default_source=source)
+        except Exception as error:
+            content = permanent(error)
+        if isinstance(content, Event):
+            record = Record(content.id, content.source, type=content.type, lane=lane)
+        else:
+            record = Record(event_id, source, lane=lane)
+        return cls(message, content, record)
+
+    def settle(
+        self, outcome: str, status: str, at: str, reason: str = "", detail: str = ""
+    ) -> None:
+        self.outcome = outcome
+        self._explain(reason, detail)
+        self.record.enter(status, at)
+        self.changed = True
+
+    def die(self, reason: str, detail: str) -> None:
+        """Give it up. What the ledger says of it depends on where its letter comes to lie."""
+        self.outcome = DEAD
+        self._explain(reason, detail)
+
+    def _explain(self, reason: str, detail: str) -> None:
+        self.record.reason, self.record.detail = reason, detail[:DETAIL_CHARACTERS]
+
+
+def permanent(error: Exception) -> PermanentError:
+    """What an event is dead-lettered for: its own fault, or one of ours that it brought to light.
+
+    Ours must not take the rest of the batch with it; its place is logged, the event can be redriven.
+    """
+    if isinstance(error, PermanentError):
+        return error
+    log.error("unexpected", **log.origin(error))
+    return PermanentError("unexpected", f"Heraldo stumbled over it ({type(error).__name__})")

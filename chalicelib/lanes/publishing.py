@@ -1,0 +1,80 @@
+"""Announce, publish and settle the events of one wave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chalicelib import log
+from chalicelib.channels import registry
+from chalicelib.channels.publication import PERSON, Result
+from chalicelib.lanes.invocation import Invocation
+from chalicelib.lanes.item import KEPT, Item
+from chalicelib.lanes.settle import keep, settle
+from chalicelib.store import ledger, statuses
+
+
+def publish(run: Invocation, wave: Sequence[Item]) -> None:
+    """Publish what each of these has to publish, no two of one key, and settle it by the answers."""
+    wave = _announce(run, wave)
+    flat = [(item, name) for item in wave for name in item.publications]
+    if not flat:
+        return
+    results = registry.send(
+        run.stage,
+        [item.publications[name] for item, name in flat],
+        in_time=run.in_time,
+        once=any(run.fates.skips(item.record.type) for item in wave),
+    )
+    by_item: dict[int, dict[str, Result]] = {}
+    for (item, name), result in zip(flat, results, strict=True):
+        by_item.setdefault(id(item), {})[name] = result
+    for item in wave:
+        skips = run.fates.skips(item.record.type)
+        age = run.now.timestamp() - item.message.sent_at
+        settle(item, by_item[id(item)], age, skips, run.at)
+    _tell(run, wave, results)
+
+
+def _announce(run: Invocation, wave: Sequence[Item]) -> list[Item]:
+    """Write down what is about to be asked, for the types that must never be sent twice.
+
+    Should the worker end before it knows the answers, nobody will know them: what was announced counts
+    as unknown. Those that cannot be written down are kept, unsent.
+    """
+    careful = [item for item in wave if run.fates.skips(item.record.type)]
+    if not careful:
+        return list(wave)
+    unknown = {item.record.key: item.record.unknown for item in careful}
+    for item in careful:
+        item.record.unknown = (*item.record.unknown, *item.publications)
+        item.record.enter(statuses.PUBLISHING, run.at)
+    # Half of what is left: what was published before must still be recorded after it.
+    missed = ledger.announce(
+        run.stage, [item.record for item in careful], run.left_for_ledger() / 2
+    )
+    for item in careful:
+        why = missed.get(item.record.key)
+        if why is None:
+            continue
+        item.record.unknown = unknown[item.record.key]
+        if why == ledger.TAKEN:  # another worker has it, and writes down what comes of it
+            item.outcome, item.wait, item.changed = KEPT, int(run.longest) + 1, False
+        else:  # or it was written, and the answer did not come
+            item.record.attempts += 1
+            keep(item, run.at, "retrying", f"the ledger was not written ({why})")
+    return [item for item in wave if not item.outcome]
+
+
+def _tell(run: Invocation, wave: Sequence[Item], results: Sequence[Result]) -> None:
+    """Log what somebody should know: what nobody knows, and what a person must mend."""
+    for item in wave:
+        if item.record.unknown:
+            log.warning(
+                "outcome unknown",
+                lane=run.lane,
+                event=item.record.id,
+                publications=list(item.record.unknown),
+            )
+    for code in sorted({result.error for result in results if result.fault == PERSON}):
+        details = {item.record.detail for item in wave if code in item.record.detail}
+        log.error("needs mending", lane=run.lane, error=code, detail=" | ".join(sorted(details)))

@@ -1,0 +1,79 @@
+"""What the answers of the channels mean for an event: done, dead, or kept for another try. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from chalicelib.channels.publication import NOT_TRIED, PERSON, REFUSED, Result
+from chalicelib.lanes.item import DONE, KEPT, Item
+from chalicelib.store import statuses
+
+# A service that is down is not an event that fails. An event is given up on when it is a day old and
+# has failed so often itself: behind another one it waits without a failure of its own.
+GIVE_UP_SECONDS: Final = 24 * 3600
+MAX_ATTEMPTS: Final = 12
+# SQS forgets a message after 14 days. With these gone, one failure is enough: nothing is ever forgotten.
+LAST_SECONDS: Final = 7 * 24 * 3600
+# How soon a key is tried again, at the longest. It is also how long the end of an outage may stay
+# unnoticed, and times the queue's maxReceiveCount it is well above GIVE_UP_SECONDS.
+LONGEST_WAIT: Final = 120
+
+
+def wait_seconds(failures: int) -> int:
+    """How long a key stays away after its event's n-th failure: 1, 2, 4 … seconds, two minutes at most."""
+    return int(min(2 ** min(max(0, failures - 1), 10), LONGEST_WAIT))
+
+
+def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, at: str) -> None:
+    """Decide on an event that was published, in part or not at all; `age` is in seconds.
+
+    Each publication has its own fate: what went out is remembered, what may have gone out is not sent
+    again where the type `skips`, and for the rest the event waits or dies.
+    """
+    record = item.record
+    failed: dict[str, Result] = {}
+    unknown = []
+    for name, result in results.items():
+        if result.message_id:
+            record.sent[name] = result.message_id
+        elif result.unknown and skips:
+            unknown.append(name)
+        else:
+            failed[name] = result
+    # Those that were announced and are known to be unsent are no longer among them.
+    record.unknown = (*(n for n in record.unknown if n not in results), *unknown)
+    if not failed:
+        if record.unknown:
+            item.settle(DONE, statuses.UNKNOWN, at, "outcome-unknown", _told(results, unknown))
+        else:
+            item.settle(DONE, statuses.PUBLISHED, at)
+        return
+    told = _told(results, failed)
+    record.attempts += any(result != NOT_TRIED for result in failed.values())
+    if all(result.fault == REFUSED for result in failed.values()):
+        item.die("sns-refused", told)
+    elif gives_up(record.attempts, age):
+        item.die("gave-up", told)
+    else:
+        by_person = any(result.fault == PERSON for result in failed.values())
+        keep(item, at, "needs-mending" if by_person else "retrying", told)
+
+
+def gives_up(attempts: int, age: float) -> bool:
+    """Whether an event that failed so often, and is so many seconds old, is given up on."""
+    return age >= GIVE_UP_SECONDS and (attempts >= MAX_ATTEMPTS or age >= LAST_SECONDS)
+
+
+def keep(item: Item, at: str, reason: str, detail: str) -> None:
+    """Keep an event that failed for another try; its key waits for it."""
+    item.settle(KEPT, statuses.RETRYING, at, reason, detail)
+    item.wait = wait_seconds(item.record.attempts)
+
+
+def _told(results: Mapping[str, Result], names: Mapping[str, Result] | list[str]) -> str:
+    """What went wrong, by error: `NotFound (topic:company/es)`."""
+    errors: dict[str, list[str]] = {}
+    for name in names:
+        errors.setdefault(results[name].error, []).append(name)
+    return "; ".join(f"{error} ({', '.join(where)})" for error, where in errors.items())

@@ -1,0 +1,121 @@
+"""What becomes of an event, decided once: a lane does it, `./heraldo dead-letters` foretells it.
+
+Pure: it asks nothing and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from chalicelib.channels.publication import Publication
+from chalicelib.errors import PermanentError
+from chalicelib.events.event import Event
+from chalicelib.plan.compose import Composed, compose, sms_type
+from chalicelib.rules.routing import Routing
+from chalicelib.store import statuses
+from chalicelib.store.record import Record
+from chalicelib.words import limits
+from chalicelib.words.render import Templates
+
+# What the message of a queue comes to: an event, a ready-made message, or why it is neither.
+Content = Event | Publication | PermanentError
+READY_MADE: Final = "topic"  # the name under which a ready-made message is published
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What is to be done with an event.
+
+    `publications` are still to be published, by `destination/locale`. Where there are none, `status` is
+    the event's last word; `reason` and `detail` say why. `unknown` names what is not published because
+    nobody knows whether it was, and the type says skip. `known`: the ledger said so already.
+    """
+
+    status: str = ""
+    reason: str = ""
+    detail: str = ""
+    publications: Mapping[str, Publication] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    composed: Composed | None = None
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """Decides by these rules and templates. `topic_arn` turns a topic's short name into its ARN."""
+
+    routing: Routing
+    templates: Templates
+    topic_arn: Callable[[str], str]
+
+    def of(self, content: Content, record: Record, lane: str, now: datetime) -> Fate:
+        """The fate of what `record` is about, at `now` (aware).
+
+        Raises
+        ------
+        PermanentError : it can never be published: a dead letter.
+        """
+        if record.status in statuses.SETTLED:
+            return Fate(record.status, known=True)
+        if isinstance(content, PermanentError):
+            raise content
+        if isinstance(content, Publication):
+            return self._left(self._addressed(content, lane), record)
+        if content.expired(now):
+            return Fate(statuses.EXPIRED, "expired", "expirytime was past")
+        composed = compose(content, lane, self.routing, self.templates, self.topic_arn)
+        if not composed.publications:
+            why = composed.decision.reason
+            if not composed.decision.rules:
+                why = f"{why}; {self.routing.why_nobody(content)}"
+            return Fate(statuses.SUPPRESSED, "suppressed", why, composed=composed)
+        if record.test:
+            return Fate(statuses.TEST, composed=composed)
+        return self._left(composed.publications, record, composed)
+
+    def skips(self, event_type: str) -> bool:
+        """Whether what may have gone out is not sent again, for this type."""
+        return self.routing.on_unknown.get(event_type) == "skip"
+
+    def _addressed(self, message: Publication, lane: str) -> dict[str, Publication]:
+        if message.to not in {self.topic_arn(name) for name in self.routing.topics}:
+            raise PermanentError("foreign-topic", "sns_topic is none of this stage's topics")
+        typed = replace(message, attributes=sms_type(self.routing.is_commercial(lane)))
+        return {READY_MADE: typed if typed.size <= limits.MESSAGE_BYTES else message}
+
+    def _left(
+        self,
+        publications: Mapping[str, Publication],
+        record: Record,
+        composed: Composed | None = None,
+    ) -> Fate:
+        """What there is to publish yet, after what the ledger says of each."""
+        unknown: tuple[str, ...] = ()
+        if self.skips(record.type):
+            unknown = record.unknown
+            if (
+                record.status == statuses.PUBLISHING and not unknown
+            ):  # written by an earlier version
+                unknown = tuple(publications)
+        left = {
+            name: publication
+            for name, publication in publications.items()
+            if name not in record.sent and name not in unknown
+        }
+        if left:
+            return Fate("", publications=left, unknown=unknown, composed=composed)
+        if unknown:
+            return Fate(
+                statuses.UNKNOWN,
+                "outcome-unknown",
+                _MAY_HAVE.format(", ".join(unknown)),
+                unknown=unknown,
+                composed=composed,
+            )
+        return Fate(statuses.PUBLISHED, composed=composed)
+
+
+_MAY_HAVE: Final = "it may have gone out to {}, and its type says skip"

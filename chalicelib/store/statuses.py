@@ -1,0 +1,32 @@
+"""Every status that an event can have, and what it means. The API's document and docs/api.md say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+ACCEPTED: Final = "accepted"
+PUBLISHING: Final = "publishing"
+RETRYING: Final = "retrying"
+PUBLISHED: Final = "published"
+SUPPRESSED: Final = "suppressed"
+EXPIRED: Final = "expired"
+UNKNOWN: Final = "unknown"
+TEST: Final = "test"
+FAILED: Final = "failed"
+
+STATUSES: Final[Mapping[str, str]] = {
+    ACCEPTED: "taken, and on its way through its lane",
+    PUBLISHING: "its channels are being asked; written for types with `on_unknown = skip` alone",
+    RETRYING: "kept in its lane and its order to be tried again; `reason` and `detail` say why",
+    PUBLISHED: "sent to every destination",
+    SUPPRESSED: "sent to nobody, because the rules say so",
+    EXPIRED: "not sent: its `expirytime` was past",
+    UNKNOWN: "sent, but nobody knows whether to all: `unknown` names the doubtful, and the type says skip",
+    TEST: "sent with a test key: rendered, and published to nobody",
+    FAILED: "given up: it lies in the dead-letter queue until it is redriven",
+}
+# Last words. `failed` is not among them: a redrive can still change it.
+SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST))
+# What an event comes by again and again while it waits.
+WAITING: Final = frozenset((PUBLISHING, RETRYING))

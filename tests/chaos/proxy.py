@@ -28,6 +28,7 @@ from typing import Any
 MARKER = re.compile(r"K\d{3}-\d{6}")
 
 READ, WRITE, PUBLISH = "BatchGetItem", "BatchWriteItem", "PublishBatch"
+ANNOUNCE = "TransactWriteItems"
 DEAD, DELETE, HAND_BACK = "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"
 RECEIVE, POLLER_DELETE = "ReceiveMessage", "PollerDelete"
 
@@ -49,6 +50,7 @@ _CALLS = {
 FAULTS: dict[str, dict[str, int]] = {
     READ: {**_CALLS, "partial": 40},
     WRITE: {**_CALLS, "partial": 40},
+    ANNOUNCE: {**_CALLS},
     PUBLISH: {**_CALLS, "partial": 80, "partial-refused": 4, "killed-after": 8},
     DEAD: {**_CALLS, "partial": 150},
     DELETE: {**_CALLS, "partial": 80},
@@ -156,7 +158,7 @@ class Proxy:
             self.calls[operation] += 1
             fault, dice = self.faults.next(operation)
             invocation = self.invocations[worker]
-            if operation == WRITE and fault not in ("ok", "partial"):
+            if operation in (WRITE, ANNOUNCE) and fault not in ("ok", "partial"):
                 self.write_failed.add((worker, invocation))
             if operation == PUBLISH and fault not in ("ok", "partial", "partial-refused"):
                 self.doubt.add((worker, invocation))
@@ -172,7 +174,12 @@ class Proxy:
             elif call.operation == PUBLISH:
                 self._accept(call, body, sent)
             elif call.operation == WRITE:
-                self._record(sent, body)
+                left = json.dumps(json.loads(body).get("UnprocessedItems") or {})
+                puts = next(iter(json.loads(sent)["RequestItems"].values()))
+                items = [put["PutRequest"]["Item"] for put in puts]
+                self._record([item for item in items if item["id"]["S"] not in left])
+            elif call.operation == ANNOUNCE:
+                self._record([put["Put"]["Item"] for put in json.loads(sent)["TransactItems"]])
 
     def _accept(self, call: Call, body: bytes, sent: bytes) -> None:
         form = dict(urllib.parse.parse_qsl(sent.decode()))
@@ -191,13 +198,9 @@ class Proxy:
             self.accepted.append(acceptance)
             self._by_message_id[message_id] = acceptance
 
-    def _record(self, sent: bytes, answer: bytes) -> None:
-        left = json.dumps(json.loads(answer).get("UnprocessedItems") or {})
-        for puts in json.loads(sent)["RequestItems"].values():
-            for put in puts:
-                item = put["PutRequest"]["Item"]
-                if "sent" not in item or item["id"]["S"] in left:
-                    continue
+    def _record(self, items: list[Any]) -> None:
+        for item in items:
+            if "sent" in item:
                 for message_id in json.loads(item["sent"]["S"]).values():
                     if acceptance := self._by_message_id.get(message_id):
                         acceptance.recorded = True

@@ -20,8 +20,10 @@ from chalicelib.rules.reading import RoutingError
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import templates
+from cli import region
 from cli import target as targets
 from cli.paths import ROOT, ROUTING
+from cli.stages import LOCAL
 from cli.target import Target
 
 _MISSING = frozenset(
@@ -35,11 +37,19 @@ _MISSING = frozenset(
 )
 
 
-def account(stage: str | None) -> Target:
-    """The local stack, or a stage on AWS with the caller's own credentials; no API is looked for."""
-    if stage in (None, "local"):
+def account(stage: str | None, *, changes: bool = False) -> Target:
+    """The local stack, or a stage on AWS with the caller's own credentials; no API is looked for.
+
+    Says first which account and region a command is about to change, where it changes something.
+    """
+    if stage is None or stage == LOCAL:
         return targets.target(stage)
-    return Target(str(stage), "", "")
+    found = Target(stage, "", "", region=region.of_stage(stage))
+    if changes:
+        with aws_errors(found):
+            place = found.handle().place
+        click.secho(f"{stage}: account {place.account}, region {place.region}", dim=True, err=True)
+    return found
 
 
 def rules(stage: str) -> Routing:
@@ -73,7 +83,7 @@ def aws_errors(target: Target) -> Iterator[None]:
         hint = " Is `make run` still running?" if target.stage == "local" else ""
         raise click.ClickException(f"AWS does not answer.{hint}") from None
     except (NoCredentialsError, NoRegionError) as error:
-        raise click.ClickException(f"{error}. Set AWS_PROFILE, or the AWS_… variables.") from None
+        raise click.ClickException(f"{error}. {region.REMEDY}") from None
     except TransientError as error:
         raise click.ClickException(f"{error}. Try again in a moment.") from None
     except ClientError as error:

@@ -45,6 +45,8 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """What the stage's functions have to know of it, as their environment."""
         found = {"HERALDO_STAGE": self.name}
+        if self.region:
+            found["HERALDO_REGION"] = self.region
         if self.auth == "iam":
             found["HERALDO_AUTH"] = self.auth
         if self.api_url:
@@ -52,7 +54,7 @@ class Settings:
         return found
 
 
-OWN_VARIABLES: Final = ("HERALDO_STAGE", "HERALDO_AUTH", "HERALDO_API_URL")
+OWN_VARIABLES: Final = ("HERALDO_STAGE", "HERALDO_REGION", "HERALDO_AUTH", "HERALDO_API_URL")
 """What `Settings.environment` decides, set or not."""
 
 

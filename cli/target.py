@@ -15,10 +15,12 @@ import boto3
 import click
 import urllib3
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from chalicelib.stage import Stage
+from cli import region
 from cli.paths import LOCAL, ROOT
-from cli.stages import STAGE
+from cli.stages import STAGE, stages
 
 stage_option: Final = click.option(
     "--stage",
@@ -105,7 +107,7 @@ def target(stage: str | None) -> Target:
         return _local()
     assert stage is not None  # noqa: S101 - for the type checker
     key = os.environ.get("HERALDO_API_KEY", "")
-    return Target(stage, _api_url(stage), key)
+    return Target(stage, _api_url(stage), key, region=region.of_stage(stage))
 
 
 def _local() -> Target:
@@ -119,7 +121,7 @@ def _local() -> Target:
 
 
 def _api_url(stage: str) -> str:
-    override = os.environ.get("HERALDO_API_URL")
+    override = os.environ.get("HERALDO_API_URL") or stages()[stage].api_url
     if override:
         return override
     written = ROOT / ".chalice" / "deployed" / f"{stage}.json"
@@ -128,9 +130,13 @@ def _api_url(stage: str) -> str:
             if "rest_api_url" in resource:
                 return str(resource["rest_api_url"])
     try:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=f"heraldo-{stage}")
+        stacks = region.clients(stage)("cloudformation").describe_stacks(
+            StackName=f"heraldo-{stage}"
+        )
         outputs = stacks["Stacks"][0].get("Outputs", [])
-        return next(o["OutputValue"] for o in outputs if o["OutputKey"] == "EndpointURL")
+        return str(next(o["OutputValue"] for o in outputs if o["OutputKey"] == "EndpointURL"))
+    except (NoCredentialsError, NoRegionError) as error:
+        raise Unreachable(f"{error} {region.REMEDY}") from None
     except Exception as error:
         why = type(error).__name__
         raise Unreachable(

@@ -9,7 +9,7 @@ claim and queues it again, which FIFO deduplication and the ledger make harmless
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,7 @@ from chalicelib.events.event import Event
 from chalicelib.lanes.enqueue import enqueue
 from chalicelib.patience import Patience
 from chalicelib.plan.compose import Composed, rehearse
+from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
@@ -154,8 +155,12 @@ class _Claim:
         record.enter(statuses.ACCEPTED, now_text())
         return record
 
-    def taken_before(self, record: Record) -> None:
-        """The id is known: a duplicate, unless its content was another."""
+    def taken_before(self, record: Record, lanes: Collection[str]) -> None:
+        """The id is known: a duplicate, unless its content was another.
+
+        It is queued where it was first, which drops a second copy; where that lane is gone, in the one
+        that its type has now.
+        """
         if record.test != self.checked.test:
             self.error = Conflict(("test_key",))
             return
@@ -166,7 +171,7 @@ class _Claim:
             self.error = Conflict(differing)
             return
         self.event = self.event.with_id(record.id)
-        self.lane = record.lane or self.lane
+        self.lane = record.lane if record.lane in lanes else self.lane
         self.duplicate = True
         self.to_queue = record.status == statuses.ACCEPTED
 
@@ -187,7 +192,7 @@ def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
             again.append(claim)
         else:
             first[claim.key] = claim
-    firsts = list(first.values())
+    firsts, lanes = list(first.values()), routing(stage.name).lanes
     wanted = [ledger_claims.Claim(c.record(), c.content) for c in firsts]
     for claim, known in zip(firsts, ledger_claims.claim(stage, wanted, patience), strict=True):
         if known is None:
@@ -195,7 +200,7 @@ def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
         elif isinstance(known, TransientError):
             claim.error = known
         else:
-            claim.taken_before(known)
+            claim.taken_before(known, lanes)
     for claim in again:  # twice in one request
         earlier = first[claim.key]
         if earlier.error is None and fingerprint.differ(earlier.fields, claim.fields):

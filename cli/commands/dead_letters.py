@@ -164,7 +164,7 @@ def redrive(
             and (not ids or letter.id in ids or letter.message_id in ids)
         )
 
-    target = account(stage)
+    target = account(stage, changes=not dry_run)
     handle = target.handle()
     with aws_errors(target):
         looks, judge = _look(handle, lane)

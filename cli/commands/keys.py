@@ -150,7 +150,7 @@ def create(
         datetime.now(UTC).isoformat(timespec="seconds"),
         secret[-4:],
     )
-    target = account(stage)
+    target = account(stage, changes=True)
     with aws_errors(target):
         others = _stored(target)
         if any(other.name == name for other in others):
@@ -204,7 +204,7 @@ def revoke(name_or_prefix: str, yes: bool, stage: str | None, as_json: bool) -> 
     ./heraldo keys revoke shop
     ./heraldo keys revoke 3fa9 --stage prod --yes
     """
-    target = account(stage)
+    target = account(stage, changes=True)
     with aws_errors(target):
         key = _find(_stored(target), name_or_prefix)
         confirm(f"Revoke {key.name} ({', '.join(key.scopes)}) in stage {target.stage}?", yes)

@@ -126,7 +126,7 @@ def command(
     ./heraldo subscribe users sms +34600111222 --recipient cus-7 --locale es --broadcasts
     ./heraldo subscribe users sqs arn:aws:sqs:eu-west-1:123456789012:archive --all-recipients
     """
-    target = account(stage)
+    target = account(stage, changes=True)
     declared = rules(target.stage)
     about = known_topic(topic, declared.topics)
     endpoint = endpoint.strip()

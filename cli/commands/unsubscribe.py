@@ -30,7 +30,7 @@ def command(arn_or_prefix: str, yes: bool, stage: str | None, as_json: bool) -> 
     ./heraldo unsubscribe 6b0e71bd
     ./heraldo unsubscribe arn:aws:sns:eu-west-1:123456789012:heraldo-prod-users:6b0e71bd-… --yes
     """
-    target = account(stage)
+    target = account(stage, changes=True)
     with aws_errors(target):
         found = _find(subscriptions(target, topic_arns(target)), arn_or_prefix)
         hears = in_words(found.policy) or "everything"

@@ -9,162 +9,175 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import botocore.session
 import click
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from cli.deploy import package, resources
-from cli.stages import STAGE
+from chalicelib.names import Place
+from chalicelib.rules.reading import RoutingError
+from cli import region
+from cli.deploy import chalice_state, generated, kept, package, resources
+from cli.deploy.cloudformation import DeployError, Resource, Say, Stack
+from cli.paths import HOME, ROOT
+from cli.stages import LOCAL, STAGE
 
-_CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html:
+# 51,200 bytes in the request, 1 MB from S3.
+_BODY_BYTES: Final = 51_200
 
 Clients = Callable[[str], Any]
-Say = Callable[[str], None]
-
-
-class DeployError(Exception):
-    """What failed, and why, for the person who typed the command."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class Deployed:
     """A deployed stack: its name and its outputs."""
 
     name: str
     outputs: dict[str, str]
 
 
-def deploy(built: package.Package, clients: Clients, say: Say = print) -> Stack:
-    """Create or update the one stack that holds everything of the package's stage."""
-    bucket = _bucket(clients)
-    code = built.zip_file.read_bytes()
-    key = f"{built.stage}/{hashlib.sha256(code).hexdigest()}.zip"
-    clients("s3").put_object(Bucket=bucket, Key=key, Body=code)
+def deploy(
+    built: package.Package, clients: Clients, say: Say = print, quiet: float = kept.QUIET_SECONDS
+) -> Deployed:
+    """Create or update the one stack that holds everything of the package's stage.
+
+    Raises
+    ------
+    DeployError : nothing was changed, or what was is as it was before.
+    """
+    stack = Stack(clients("cloudformation"), f"heraldo-{built.stage}", say)
+    _refuse_two_ways(clients, built.stage, f"{stack.name}-infra", "make infra and chalice deploy")
+    store = _Store(clients, built.stage)
+    code = store.put(built.zip_file.read_bytes(), "zip")
     template = json.loads(json.dumps(built.template))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
-    body = json.dumps(template, separators=(",", ":"))
-    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html:
-    # 51,200 bytes in the request, 1 MB from S3.
-    template_key = f"{built.stage}/{hashlib.sha256(body.encode()).hexdigest()}.json"
-    clients("s3").put_object(Bucket=bucket, Key=template_key, Body=body.encode())
-    endpoint = clients("s3").meta.endpoint_url
-    url = f"{endpoint}/{bucket}/{template_key}"
-    return _apply(clients("cloudformation"), f"heraldo-{built.stage}", say, TemplateURL=url)
+            resource["Properties"]["CodeUri"] = {"Bucket": store.bucket, "Key": code}
+    gone = kept.taken_out(stack, template)
+    return _bring(stack, clients, built.stage, template, gone, store, say, quiet)
 
 
-def deploy_infra(stage: str, clients: Clients, say: Say = print) -> Stack:
-    """Create or update the stack that holds what a plain `chalice deploy` needs around it."""
+def deploy_infra(
+    stage: str, clients: Clients, say: Say = print, quiet: float = kept.QUIET_SECONDS
+) -> Deployed:
+    """Create or update the stack that holds what a plain `chalice deploy` needs around it.
+
+    What the deployed functions still use stays until functions are deployed that do not.
+
+    Raises
+    ------
+    DeployError : as `deploy`.
+    """
     package.refuse_a_broken_tree()
-    body = json.dumps(resources.infrastructure(stage), separators=(",", ":"))
-    return _apply(clients("cloudformation"), f"heraldo-{stage}-infra", say, TemplateBody=body)
-
-
-def _bucket(clients: Clients) -> str:
-    """The account's bucket for packages, made when it is not there."""
-    account = clients("sts").get_caller_identity()["Account"]
-    s3 = clients("s3")
-    region = s3.meta.region_name
-    bucket = f"heraldo-packages-{account}-{region}"
-    try:
-        s3.head_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
-            raise
-        place = {} if region == "us-east-1" else {"LocationConstraint": region}
-        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
-        s3.put_public_access_block(
-            Bucket=bucket,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            },
+    stack = Stack(clients("cloudformation"), f"heraldo-{stage}-infra", say)
+    _refuse_two_ways(clients, stage, f"heraldo-{stage}", "make deploy")
+    declared = template = resources.infrastructure(stage)
+    gone = kept.taken_out(stack, declared)
+    if gone:
+        kept.refuse_what_holds(_account(clients), gone, stage)
+        used = chalice_state.deployed_routing(stage, clients)
+        template = resources.infrastructure(stage, also=used)
+        gone = kept.taken_out(stack, template)
+    file = HOME / "infra" / f"{stage}.yaml"
+    resources.write(template, file)
+    say(f"The template: {file.relative_to(ROOT)}")
+    done = _bring(stack, clients, stage, template, gone, _Store(clients, stage), say, quiet)
+    if waits := sorted(template["Resources"].keys() - declared["Resources"].keys()):
+        say(
+            f"{', '.join(waits)}: taken out of routing.toml, but the deployed functions use it. Run"
+            f" `chalice deploy --stage {stage}`, and `make infra STAGE={stage}` once more."
         )
-    return bucket
+    say(chalice_state.restore(stage, clients))
+    return done
 
 
-def _apply(cloudformation: Any, name: str, say: Say, **template: str) -> Stack:
-    status = _status(cloudformation, name)
-    if status == "ROLLBACK_COMPLETE":
-        # The remains of a create that failed: AWS lets nobody update them.
-        cloudformation.delete_stack(StackName=name)
-        _wait(cloudformation, name, set(), lambda _: None)
-        status = None
-    known = _event_ids(cloudformation, name) if status else set()
-    request = {"StackName": name, "Capabilities": _CAPABILITIES, **template}
-    try:
-        if status is None:
-            cloudformation.create_stack(**request)
-        else:
-            cloudformation.update_stack(**request)
-    except ClientError as error:
-        if "No updates are to be performed" not in str(error):
-            raise
-        say(f"{name}: nothing has changed")
-    else:
-        ended = _wait(cloudformation, name, known, say)
-        if ended not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            reasons = _reasons(cloudformation, name, known)
-            raise DeployError(f"{name} was not deployed ({ended}):\n" + "\n".join(reasons))
-    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return Stack(name, outputs)
+def _bring(
+    stack: Stack,
+    clients: Clients,
+    stage: str,
+    template: Mapping[str, Any],
+    gone: list[Resource],
+    store: _Store,
+    say: Say,
+    quiet: float,
+) -> Deployed:
+    """Bring a stack to a template without losing what is in the account, or stumbling over it."""
+    account = _account(clients)
+    kept.refuse_what_holds(account, gone, stage)
+    kept.adopt(stack, account, template, store.hand_in)
+    outputs = stack.apply(store.hand_in(template))
+    kept.delete_what_stayed_empty(account, gone, say, quiet)
+    return Deployed(stack.name, outputs)
 
 
-def _status(cloudformation: Any, name: str) -> str | None:
-    try:
-        status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return None if status == "DELETE_COMPLETE" else str(status)
+def _refuse_two_ways(clients: Clients, stage: str, other: str, way: str) -> None:
+    """Both ways make functions of the same names."""
+    if Stack(clients("cloudformation"), other, print).exists():
+        raise DeployError(
+            f"Stage {stage} was deployed with {way} (there is a stack {other}). Go on like that, or take"
+            " that stage away first: see docs/deploy.md."
+        )
 
 
-def _wait(cloudformation: Any, name: str, known: set[str], say: Say) -> str | None:
-    """Report each resource as it is done; return the stack's status once it has settled."""
-    seen = set(known)
-    pause = 0.1
-    while True:
-        status = _status(cloudformation, name)
-        for event in reversed(_events(cloudformation, name) if status else []):
-            if event["EventId"] not in seen:
-                seen.add(event["EventId"])
-                if event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED")):
-                    kind = event["ResourceType"].removeprefix("AWS::")
-                    say(f"  {event['ResourceStatus']:<16} {kind}  {event['LogicalResourceId']}")
-        if status is None or not status.endswith("_IN_PROGRESS"):
-            return status
-        time.sleep(pause)
-        pause = min(pause * 1.5, 2.0)
+class _Store:
+    """The account's bucket for packages, made when something is first put into it."""
+
+    def __init__(self, clients: Clients, stage: str) -> None:
+        self._s3 = clients("s3")
+        self._stage = stage
+        self.bucket = f"heraldo-packages-{place(clients).account}-{self._s3.meta.region_name}"
+        self._ready = False
+
+    def put(self, content: bytes, ending: str) -> str:
+        """Keep `content` under a name that says what it is; gives its key."""
+        if not self._ready:
+            self._make()
+        key = f"{self._stage}/{hashlib.sha256(content).hexdigest()}.{ending}"
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        return key
+
+    def hand_in(self, template: Mapping[str, Any]) -> dict[str, str]:
+        """A template as CloudFormation takes it: as it is, or from S3 where it is large."""
+        body = json.dumps(template, separators=(",", ":"), default=str)
+        if len(body.encode()) <= _BODY_BYTES:
+            return {"TemplateBody": body}
+        key = self.put(body.encode(), "json")
+        return {"TemplateURL": f"{self._s3.meta.endpoint_url}/{self.bucket}/{key}"}
+
+    def _make(self) -> None:
+        region_name = self._s3.meta.region_name
+        try:
+            self._s3.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
+                raise
+            place = {} if region_name == "us-east-1" else {"LocationConstraint": region_name}
+            asked = {"CreateBucketConfiguration": place} if place else {}
+            self._s3.create_bucket(Bucket=self.bucket, **asked)
+            self._s3.put_public_access_block(
+                Bucket=self.bucket,
+                PublicAccessBlockConfiguration={
+                    "BlockPublicAcls": True,
+                    "IgnorePublicAcls": True,
+                    "BlockPublicPolicy": True,
+                    "RestrictPublicBuckets": True,
+                },
+            )
+        self._ready = True
 
 
-def _events(cloudformation: Any, name: str) -> list[dict[str, Any]]:
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
-    return [event for page in pages for event in page["StackEvents"]]
+def place(clients: Clients) -> Place:
+    """The account and region that these clients talk to."""
+    sts = clients("sts")
+    account = sts.get_caller_identity()["Account"]
+    return Place(sts.meta.partition, sts.meta.region_name, account)
 
 
-def _event_ids(cloudformation: Any, name: str) -> set[str]:
-    return {event["EventId"] for event in _events(cloudformation, name)}
-
-
-def _reasons(cloudformation: Any, name: str, known: set[str]) -> list[str]:
-    found = [
-        f"  {event['LogicalResourceId']}: {event['ResourceStatusReason']}"
-        for event in reversed(_events(cloudformation, name))
-        if event["EventId"] not in known
-        and event["ResourceStatus"].endswith("_FAILED")
-        and "cancelled" not in event.get("ResourceStatusReason", "cancelled")
-    ]
-    return found or ["  CloudFormation gave no reason; see the stack's events"]
+def _account(clients: Clients) -> kept.Account:
+    return kept.Account(clients, place(clients))
 
 
 @click.command()
@@ -172,10 +185,19 @@ def _reasons(cloudformation: Any, name: str, known: set[str]) -> list[str]:
 @click.option("--infra", is_flag=True, help="Only what a plain `chalice deploy` needs around it.")
 def main(stage: str, infra: bool) -> None:
     """Deploy a stage with the AWS configuration of this shell (profile, region, endpoint)."""
-    clients = botocore.session.get_session().create_client
+    clients = region.clients(stage)
     try:
+        where = place(clients)
+        if stage == LOCAL and "amazonaws.com" in clients("sts").meta.endpoint_url:
+            raise DeployError("Stage local is what `make run` brings up; AWS gets another.")
+        what = f"heraldo-{stage}{'-infra' if infra else ''}"
+        print(f"{what}: account {where.account}, region {where.region}")
+        for path in generated.renew():
+            print(f"{path.relative_to(ROOT)} was out of date, and is written anew: commit it")
         done = deploy_infra(stage, clients) if infra else deploy(package.build(stage), clients)
-    except (DeployError, package.PackageError, BotoCoreError, ClientError) as error:
+    except (NoCredentialsError, NoRegionError) as error:
+        raise click.ClickException(f"{error} {region.REMEDY}") from None
+    except (DeployError, package.PackageError, RoutingError, BotoCoreError, ClientError) as error:
         raise click.ClickException(str(error)) from None
     print(f"{done.name} is deployed")
     if url := done.outputs.get("EndpointURL"):

@@ -256,8 +256,9 @@ def main(stage: str, out: Path | None) -> None:
     if out:
         shutil.copytree(folder, out, dirs_exist_ok=True)
         folder = out
+    resources.write(resources.infrastructure(stage), folder / "infra.yaml")
     size = built.zip_file.stat().st_size
-    print(f"{folder}: sam.json, deployment.zip ({size / 1e6:.2f} MB)")
+    print(f"{folder}: sam.json, deployment.zip ({size / 1e6:.2f} MB), infra.yaml")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Every number below is a choice or a limit; the limits' source is the page named 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,14 +51,19 @@ _VISIBILITY: Final = 180
 _MOST_RECEIVES: Final = 1000
 
 
-def infrastructure(stage: str, root: Path = ROOT) -> dict[str, Any]:
+def infrastructure(stage: str, root: Path = ROOT, *, also: Routing | None = None) -> dict[str, Any]:
     """All that a stage needs around its functions, as one template.
+
+    `also` has lanes and topics that are needed for a while, although they are no longer declared.
 
     Raises
     ------
     RoutingError : what is declared cannot be read, or clashes with what `infra/` has.
     """
     routing = reading.read(root / ROUTING, stage)
+    if also is not None:
+        lanes, topics = {**also.lanes, **routing.lanes}, {**also.topics, **routing.topics}
+        routing = Routing(lanes, topics, routing.rules)
     template: dict[str, Any] = _read(root / RESOURCES, stage)
     problems: list[Problem] = []
     for name, line, found in _declared(stage, routing):
@@ -88,6 +94,12 @@ def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
     for function in policies.functions(lanes):
         template["Resources"] |= _function(stage, function, mapped=function in lanes)
     return template
+
+
+def write(template: Mapping[str, Any], file: Path) -> None:
+    """Write the whole of a template where it can be read and reviewed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(dict(template), sort_keys=False, width=100), "utf-8")
 
 
 def camel(name: str) -> str:

@@ -43,6 +43,14 @@ def subscribe(sqs: Any, sns: Any, topics: dict[str, str]) -> str:
     return url
 
 
+def unsubscribe(sns: Any, topics: list[str]) -> None:
+    """Let the inbox's queue no longer hear these topics."""
+    for topic in topics:
+        for found in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+            if found["Endpoint"].endswith(f":{QUEUE}"):
+                sns.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+
+
 def receive(
     sqs: Any, url: str, file: Path, show: Callable[[Delivery], None], wait: int = _LONG_POLL
 ) -> None:

@@ -19,11 +19,14 @@ from typing import Any, Final, NoReturn, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import names
-from chalicelib.rules.reading import routing
-from cli.deploy import deploy, package, policies
-from cli.paths import HOME, LOCAL
+from chalicelib.rules import reading
+from chalicelib.rules.reading import RoutingError
+from cli.deploy import deploy, generated, package, policies
+from cli.deploy.cloudformation import DeployError
+from cli.paths import HOME, LOCAL, ROOT, ROUTING
 from cli.stack import inbox, watch
 from cli.stack.emulator import REGION, Emulator, EmulatorError, check_port
+from cli.stages import StagesError
 
 STAGE: Final = "local"
 _HEALTH_TIMEOUT: Final = 30.0
@@ -38,6 +41,9 @@ class Local(TypedDict):
     region: str
     queues: dict[str, str]
     topics: dict[str, str]
+
+
+_TOLD: Final = (EmulatorError, package.PackageError, DeployError)
 
 
 class _Stopped(BaseException):
@@ -64,7 +70,7 @@ def main() -> int:
     except _Stopped:
         _say("Stopped.")
         return 0
-    except (EmulatorError, package.PackageError, deploy.DeployError) as error:
+    except (*_TOLD, RoutingError, StagesError) as error:
         print(error, file=sys.stderr)
     except (BotoCoreError, ClientError, OSError) as error:
         print(f"The local AWS refused to be set up: {error}", file=sys.stderr)
@@ -72,6 +78,8 @@ def main() -> int:
 
 
 def _run(emulator: Emulator) -> None:
+    if renewed := generated.renew():
+        _say(f"Written anew, for what is declared: {', '.join(p.name for p in renewed)}")
     since = watch.snapshot()
     _say("Packaging")
     built = package.build(STAGE)
@@ -86,10 +94,11 @@ def _run(emulator: Emulator) -> None:
     deliveries = threading.Thread(
         target=_deliver, args=(emulator, queue, over), name="inbox", daemon=True
     )
-    functions = [
-        policies.function_name(STAGE, function) for function in policies.functions(routing().lanes)
-    ]
-    reload = watch.Watch(built, since, functions, emulator.client("lambda"), _say)
+
+    def redeploy() -> None:
+        _write_local(set_again(emulator, local))
+
+    reload = watch.Watch(built, since, emulator.client("lambda"), redeploy, _say)
     deliveries.start()
     reload.start()
     _greet(local)
@@ -102,26 +111,47 @@ def _run(emulator: Emulator) -> None:
         reload.stop()
 
 
-def set_up(emulator: Emulator, built: package.Package) -> tuple[Local, str]:
+def set_again(emulator: Emulator, local: Local) -> Local:
+    """Deploy once more, with the lanes and topics that are declared by now; the key stays.
+
+    Raises
+    ------
+    DeployError : nothing has changed, and the inbox hears what it heard before.
+    """
+    sqs, sns = emulator.client("sqs"), emulator.client("sns")
+    built = package.build(STAGE)
+    declared = reading.read(ROOT / ROUTING, STAGE).topics
+    try:
+        inbox.unsubscribe(sns, [arn for t, arn in local["topics"].items() if t not in declared])
+        again, _ = set_up(emulator, built, local["api_key"])
+    except DeployError:
+        inbox.subscribe(sqs, sns, local["topics"])
+        raise
+    local.update(again)
+    return local
+
+
+def set_up(emulator: Emulator, built: package.Package, key: str = "") -> tuple[Local, str]:
     """Deploy to a local AWS that has started; return once the API answers.
 
     Returns the stack, and the URL of the inbox's queue.
     """
-    stack = deploy.deploy(built, emulator.client, say=lambda _: None)
+    stack = deploy.deploy(built, emulator.client, say=lambda _: None, quiet=0)
     _put_gateway_responses(emulator.client("apigateway"), stack.outputs["RestAPIId"], built)
     sqs, sns = emulator.client("sqs"), emulator.client("sns")
+    routing = reading.read(ROOT / ROUTING, STAGE)
     topics = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
-    prefix = names.topic(STAGE, "")
+    arns = {arn.rsplit(":", 1)[1]: arn for arn in topics}
     local: Local = {
         "endpoint_url": emulator.endpoint_url,
         "api_url": f"{emulator.endpoint_url}/_aws/execute-api/{stack.outputs['RestAPIId']}/api",
-        "api_key": _create_key(emulator.client("dynamodb")),
+        "api_key": key or _create_key(emulator.client("dynamodb")),
         "region": REGION,
         "queues": {
             lane: sqs.get_queue_url(QueueName=names.queue(STAGE, lane))["QueueUrl"]
-            for lane in routing().lanes
+            for lane in routing.lanes
         },
-        "topics": {arn.rsplit(":", 1)[1].removeprefix(prefix): arn for arn in sorted(topics)},
+        "topics": {topic: arns[names.topic(STAGE, topic)] for topic in sorted(routing.topics)},
     }
     queue = inbox.subscribe(sqs, sns, local["topics"])
     _tell_its_address(emulator.client("lambda"), local["api_url"])

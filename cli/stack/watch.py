@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.deploy import package
+from chalicelib.rules import reading
+from chalicelib.rules.reading import RoutingError
+from cli import stages
+from cli.deploy import generated, package, policies
+from cli.deploy.cloudformation import DeployError
 from cli.lint import check
-from cli.paths import ROOT
+from cli.paths import ROOT, ROUTING
+from cli.stack.emulator import EmulatorError
 
 _LOOK_EVERY: Final = 0.3
 _SHOWN: Final = 3
-_NEEDS_RESTART: Final = ("requirements.txt", ".chalice", "infra")
+_NEEDS_RESTART: Final = ("requirements.txt", ".chalice", "infra", stages.FILE)
 
 Snapshot = dict[str, tuple[int, int]]
 
@@ -31,15 +36,16 @@ class Watch(threading.Thread):
         self,
         built: package.Package,
         since: Snapshot,
-        functions: Iterable[str],
         lambdas: Any,
+        redeploy: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
         super().__init__(name="watch", daemon=True)
         entries = package.read_zip(built.zip_file)
         self._dependencies = {n: entries[n] for n in entries if not package.is_code(n)}
-        self._functions = tuple(functions)
         self._lambdas = lambdas
+        self._redeploy = redeploy
+        self._running = _declared()
         self._say = say
         self._over = threading.Event()
         self._known = since
@@ -65,12 +71,17 @@ class Watch(threading.Thread):
             self._known = now
             try:
                 self._take(changed)
-            except (BotoCoreError, ClientError, OSError, SyntaxError) as error:
+            except (
+                *(BotoCoreError, ClientError, OSError, SyntaxError),
+                *(DeployError, package.PackageError, EmulatorError),
+            ) as error:
                 if not self._over.is_set():
                     self._say(f"not reloaded: {error}")
 
     def _take(self, changed: list[str]) -> None:
         started = time.monotonic()
+        if ROUTING in changed:
+            self._renew()
         later = [name for name in changed if name.startswith(_NEEDS_RESTART)]
         if later:
             self._say(f"{_listed(later)} changed: restart make run for that to take effect")
@@ -81,17 +92,44 @@ class Watch(threading.Thread):
             told = [f"  {problem}" for problem in problems]
             self._say("\n".join(["not reloaded, the last good version stays:", *told]))
             return
-        self._update()
+        wanted = _declared()
+        if wanted != self._running:
+            self._say("lanes or topics have changed: deploying")
+            self._redeploy()
+            self._running = wanted
+        else:
+            self._update()
         took = time.monotonic() - started
         self._say(f"reloaded {_listed(changed)} ({took:.1f} s)")
+
+    def _renew(self) -> None:
+        """Write what follows from the routing; where that cannot be read, the check says why."""
+        try:
+            renewed = generated.renew()
+        except (RoutingError, stages.StagesError):
+            return
+        if renewed:
+            self._say(f"written anew: {_listed([f.relative_to(ROOT).as_posix() for f in renewed])}")
+        mine = {path.relative_to(ROOT).as_posix() for path in renewed}
+        self._known = {n: s for n, s in self._known.items() if n not in mine} | {
+            n: s for n, s in snapshot().items() if n in mine
+        }
 
     def _update(self) -> None:
         code = {name: file.read_bytes() for name, file in package.code_entries().items()}
         code |= package.compiled(code)
         entries = {**self._dependencies, **package.locale_entries(), **code}
         zipped = package.zipped(entries, level=1)
-        for function in self._functions:
-            self._lambdas.update_function_code(FunctionName=function, ZipFile=zipped)
+        lanes, _ = self._running
+        for function in policies.functions(lanes):
+            name = policies.function_name(stages.LOCAL, function)
+            self._lambdas.update_function_code(FunctionName=name, ZipFile=zipped)
+
+
+def _declared() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the lanes and topics that there are to be."""
+    routing = reading.read(ROOT / ROUTING, stages.LOCAL)
+    return tuple(sorted(routing.lanes)), tuple(sorted(routing.topics))
 
 
 def snapshot() -> Snapshot:

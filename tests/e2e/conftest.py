@@ -21,7 +21,10 @@ from cli.stack import inbox, local
 from cli.stack.emulator import Emulator, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_COPIED = (".git", ".venv*", ".heraldo", "__pycache__", ".*_cache", ".hypothesis")
+_NOT_COPIED = (
+    *(".git", ".venv*", ".heraldo", "__pycache__", ".*_cache", ".hypothesis"),
+    *("deployed", "deployments"),
+)
 
 
 @dataclass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.stack.emulator import free_port
+from cli.stack.emulator import client, free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for leftovers in /proc")
 
@@ -182,6 +184,57 @@ def test_saved_rules_and_code_take_effect_and_broken_ones_do_not(run: Run) -> No
     (run.tree / "chalicelib" / "names.py").write_text("import nothing_of_that_name\n")
     run.until("not reloaded")
     assert "nothing_of_that_name" in run.until("chalicelib/names.py:1")
+
+
+def test_a_lane_a_topic_and_a_type_are_a_line_each_while_it_runs(run: Run) -> None:
+    rules = run.tree / "chalicelib" / "routing.toml"
+    before = rules.read_text("utf-8")
+    run.until("Heraldo is up")
+    key = run.local()["api_key"]
+
+    shutil.copytree(run.tree / "templates" / "critical.alert", run.tree / "templates" / "stock.low")
+    sample = run.tree / "templates" / "stock.low" / "sample.json"
+    sample.write_text(sample.read_text("utf-8").replace("critical.alert", "stock.low"), "utf-8")
+    rule = '[[rule]]\nname = "stock"\npattern.type = ["stock.low"]\nto = ["topic:buyers"]\n'
+    with_lane = before.replace("[lanes]\n", '[lanes]\nstock = ["stock.*"]\n')
+    with_both = with_lane.replace("[topics]\n", '[topics]\nbuyers = { locales = ["es"] }\n')
+    rules.write_text(f"{with_both}\n{rule}", "utf-8")
+    run.until("written anew: .chalice/config.json")
+    run.until("lanes or topics have changed: deploying")
+    run.until("reloaded ")
+    assert run.local()["api_key"] == key
+    run.post({"type": "stock.low", **_alert("Quedan dos lámparas")})
+    assert "  buyers " in run.until("Quedan dos lámparas")
+
+    # What is taken out with something in it stays, and so does all that was there.
+    aws = functools.partial(client, endpoint_url=run.local()["endpoint_url"])
+    [mapping] = aws("lambda").list_event_source_mappings(FunctionName="heraldo-local-stock")[
+        "EventSourceMappings"
+    ]
+    aws("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    run.post({"type": "stock.low", **_alert("Queda una lámpara")})
+    stock, away = run.tree / "templates" / "stock.low", run.tree / "stock.low"
+    stock.rename(away)
+    rules.write_text(before, "utf-8")
+    run.until("not reloaded: Nothing was changed.")
+    run.until("lane stock has 1 event waiting. Put its line back")
+    away.rename(stock)
+    rules.write_text(f"{with_both}\n{rule}\n", "utf-8")
+    run.until("reloaded chalicelib/routing.toml")
+    aws("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    assert "  buyers " in run.until("Queda una lámpara")
+
+    stock.rename(away)
+    rules.write_text(before, "utf-8")
+    run.until("reloaded chalicelib/routing.toml")
+    local = run.local()
+    assert "stock" not in local["queues"]
+    assert "buyers" not in local["topics"]
+    names = [url.rsplit("/", 1)[1] for url in aws("sqs").list_queues()["QueueUrls"]]
+    assert not any("stock" in name for name in names)
+    assert not any("buyers" in t["TopicArn"] for t in aws("sns").list_topics()["Topics"])
+    run.post({"type": "critical.alert", **_alert("seis")})
+    run.until("seis")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])

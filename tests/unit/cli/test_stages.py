@@ -62,9 +62,11 @@ def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
 def test_the_settings_of_a_stage_become_its_functions_environment() -> None:
     found = load(GOOD)
     assert found["dev"] == Settings("dev", "eu-west-1", line=3)
-    assert found["dev"].environment == {"HERALDO_STAGE": "dev"}
+    assert found["dev"].environment == {"HERALDO_STAGE": "dev", "HERALDO_REGION": "eu-west-1"}
+    assert found["local"].environment == {"HERALDO_STAGE": "local"}
     assert found["prod"].environment == {
         "HERALDO_STAGE": "prod",
+        "HERALDO_REGION": "eu-west-1",
         "HERALDO_AUTH": "iam",
         "HERALDO_API_URL": "https://events.shop.example/v1",
     }

@@ -204,3 +204,15 @@ def test_what_is_queued_by_a_later_try_goes_where_it_was_claimed_for(connect: Co
     answer = api.post_batch(fake.request([event(0, "k")]))
     assert (answer.body[0]["status"], answer.body[0]["lane"]) == ("duplicate", "reminders")
     assert [lane for lane, *_ in fake.queued] == ["reminders"]
+
+
+def test_what_was_claimed_for_a_lane_that_is_gone_goes_where_its_type_goes_now(
+    connect: Connect,
+) -> None:
+    fake = FakeAws(once("SendMessageBatch", {0}))
+    connect(fake)
+    assert statuses(fake, [event(0, "k")]) == ["unavailable"]
+    fake.items["e-0", "shop"]["lane"] = {"S": "returns"}  # which was taken out since
+    answer = api.post_batch(fake.request([event(0, "k")]))
+    assert (answer.body[0]["status"], answer.body[0]["lane"]) == ("duplicate", "orders")
+    assert [lane for lane, *_ in fake.queued] == ["orders"]

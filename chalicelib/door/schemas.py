@@ -46,7 +46,7 @@ def events() -> dict[str, Any]:
     others: list[str] = []
     for event_type, name in _names(templates().types).items():
         entry = catalog.event_type(event_type)
-        data = {key: _readable(of) for key, of in entry["data"].items() if key != "$schema"}
+        data = {key: of for key, of in entry["data"].items() if key != "$schema"}
         schema = _event({"const": event_type}, ref(f"{name}Data"))
         if entry["sample"] is not None:
             schema["examples"] = [entry["sample"]]
@@ -66,37 +66,6 @@ def events() -> dict[str, Any]:
         },
     }
     return {"Event": any_event, **found}
-
-
-def _readable(schema: Any) -> Any:
-    """The same for generators, which read no lists and objects in an enum, want to hear of what a list
-    is, and look for the type of a choice in each of its branches."""
-    if isinstance(schema, list):
-        return [_readable(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {key: _readable(value) for key, value in schema.items()}
-    types = found.get("type", [])
-    if "array" in types:
-        found.setdefault("items", {})
-    if isinstance(types, str) and "anyOf" in found:
-        found["anyOf"] = [{"type": types, **branch} for branch in found["anyOf"]]
-    if any(isinstance(value, (list, dict)) for value in found.get("enum", ())):
-        found = dict(_NOTHING)
-    return found
-
-
-# Null, false, 0 and all that is empty.
-_NOTHING: Final[Mapping[str, Any]] = {
-    "type": ["null", "boolean", "number", "string", "array", "object"],
-    "not": {"const": True},
-    "minimum": 0,
-    "maximum": 0,
-    "maxLength": 0,
-    "items": {},
-    "maxItems": 0,
-    "maxProperties": 0,
-}
 
 
 def _names(types: Iterable[str]) -> Mapping[str, str]:

@@ -27,22 +27,23 @@ if TYPE_CHECKING:
     from babel import Locale
 
 _STYLES: Final = ("short", "medium", "long", "full")
-_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")
-_LARGEST: Final = Decimal(10) ** 15
 _SPECIAL_SPACE: Final = re.compile("[\u00a0\u202f]")
 # Written so that JSON Schema reads them as Python does: they stand in an event type's contract.
+AMOUNT: Final = r"-?[0-9]{1,15}(\.[0-9]+)?"
+AMOUNT_BELOW: Final = 10**15
 CURRENCY: Final = "[A-Z]{3}"
 _NOT_IN_A_LINK: Final = (
     r"\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff<>\""
 )
 LINK: Final = rf"[Hh][Tt][Tt][Pp][Ss]?://[^{_NOT_IN_A_LINK}/?#@:\[\]\\]+(:[0-9]{{1,5}})?([/?#][^{_NOT_IN_A_LINK}]*)?"
 LINK_CHARACTERS: Final = 1_000
+_AMOUNT: Final = re.compile(AMOUNT)
 _CURRENCY: Final = re.compile(CURRENCY)
 _LINK: Final = re.compile(LINK)
 # From 1990 up to 2200. In between, seconds and milliseconds are no match for each other, nor for a date
 # that was written as a number: 20261203, 202612031830, 20261203183000. And 0 is no date but a blank.
-_FIRST_SECOND: Final = 631_152_000
-_LAST_SECOND: Final = 7_258_118_400
+FIRST_SECOND: Final = 631_152_000
+LAST_SECOND: Final = 7_258_118_400
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CLOCK: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
@@ -265,13 +266,13 @@ def _number(name: str, value: object) -> Decimal:
         raise FilterError(f"{expected}, not {kind(value)}", value)
     if isinstance(value, str):
         # Decimal itself would also take "1e999999", "1_000" and NaN.
-        if not _NUMBER.fullmatch(value):
+        if not _AMOUNT.fullmatch(value):
             other = 'or a text such as "19.90" with nothing else in it'
             raise FilterError(f"{expected}, {other}", value)
         return Decimal(value)
     # By way of its text, a float keeps the digits that were sent: 0.1 and not 0.1000000000000000055.
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not number.is_finite() or abs(number) >= _LARGEST:
+    if not number.is_finite() or abs(number) >= AMOUNT_BELOW:
         raise FilterError(f"{expected}, below 10^15", value)
     return number
 
@@ -293,7 +294,7 @@ def _moment(name: str, value: object) -> dt.date | dt.datetime:
 def _since_1970(number: float) -> dt.datetime | None:
     """A moment that came as seconds, or as milliseconds; None for what is neither for certain."""
     for unit in (1, 1000):
-        if _FIRST_SECOND <= number / unit < _LAST_SECOND:
+        if FIRST_SECOND <= number / unit < LAST_SECOND:
             return dt.datetime.fromtimestamp(number / unit, dt.UTC)
     return None
 

@@ -1,20 +1,18 @@
 """What a template is found to use: fields, and the notes and guards from which their nature follows.
 
-A field is required if some use of it happens whatever the data. A use happens under guards (the
-branches that lead to it); a guard is settled, and does not count, if it asks for no more than the
-field's parent being there.
+A use happens under conditions (the branches that lead to it). One that asks for no more than the field's
+parent being there does not count: what is used then is required within its parent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from chalicelib.words.asks import Demand
 
 Kind = Literal["object", "array", "number", "string", "any"]
-Format = Literal["currency", "date", "datetime", "link"]
-
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 MAX_DEPTH: Final = 12
 
@@ -23,10 +21,9 @@ MAX_DEPTH: Final = 12
 class Field:
     """One piece of data that a template uses, with what it uses inside of it.
 
-    `required` is meant within its parent. `kind` "string" is whatever prints as text: a text or a
-    number. `nullable`: null, false and empty pass too, because the template asks first.
-    `numeric_text`: a number may come as its text, "19.90". `formats` are what a text must be because
-    filters take it for that: a date, a link, … `where` is the first file and line that use it.
+    `kind` is what it is used as, in some place or other; `sure` is what rendering asks of it wherever it
+    is there. `required` is meant within its parent. `nullable`: what is sure is so only where the field
+    is neither null nor false nor empty. `where` is the first file and line that use it.
     """
 
     name: str
@@ -34,10 +31,19 @@ class Field:
     kind: Kind = "any"
     children: dict[str, Field] = field(default_factory=dict)
     item: Field | None = None
+    sure: frozenset[Demand] = frozenset()
     nullable: bool = False
-    numeric_text: bool = False
-    formats: tuple[Format, ...] = ()
     where: tuple[str, int] | None = None
+
+    def loosened(self) -> Field:
+        """The same, with nothing required or sure."""
+        return replace(
+            self,
+            required=False,
+            sure=frozenset(),
+            children={name: child.loosened() for name, child in self.children.items()},
+            item=self.item.loosened() if self.item is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +64,41 @@ class Needs:
 
 # -- notes on a field ------------------------------------------------------------------------------
 
-# What is asked of a value; "sized" and "amount" end as array or string, and as number.
-Demand = Literal["any", "sized", "string", "amount", "number", "array", "object"] | Format
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """When something happens: where all `facts` hold, which are fields known to be there.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Guard:
-    """One branch of one decision. `facts` are the fields known to be there when it is taken.
-
-    `opaque` guards depend on more than facts, so nothing is certain inside them.
+    `opaque`: it depends on more than that, so nothing is certain. `dead`: never.
     """
 
-    decision: int
-    branch: int
-    facts: frozenset[tuple[Note, str]]
-    opaque: bool
+    facts: frozenset[tuple[Note, str]] = frozenset()
+    opaque: bool = False
+    dead: bool = False
 
     @property
-    def key(self) -> tuple[int, int]:
-        return self.decision, self.branch
+    def certain(self) -> bool:
+        return not (self.facts or self.opaque or self.dead)
 
 
-Path = tuple[Guard, ...]
+ALWAYS: Final = When()
+NEVER: Final = When(dead=True)
+PERHAPS: Final = When(opaque=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """`sure`: rendering fails where the value is not what is asked; else it is a description."""
+
+    demand: Demand
+    when: When
+    sure: bool
 
 
 class Note:
     """A field while the templates are read: where it was used, under which guards, as what."""
 
-    __slots__ = ("children", "demands", "item", "name", "parent", "required", "where")
+    __slots__ = ("children", "item", "name", "parent", "uses", "where")
 
     def __init__(self, name: str, parent: Note | None, where: tuple[str, int] | None) -> None:
         self.name = name
@@ -93,8 +106,16 @@ class Note:
         self.where = where
         self.children: dict[str, Note] = {}
         self.item: Note | None = None
-        self.demands: list[tuple[Demand, Path]] = []
-        self.required = False
+        self.uses: list[_Use] = []
+
+    def use(self, demand: Demand, when: When, sure: bool = True) -> None:
+        """The field is read, in a way that fails where it is missing."""
+        if when.dead:
+            return
+        self.uses.append(_Use(demand, when, sure))
+        if self.parent is not None and self.name:
+            # A part is there in an object alone, unless lists and texts have a method of that name.
+            self.parent.uses.append(_Use("object", when, not _is_method(self.name)))
 
     def child(self, name: str, where: tuple[str, int]) -> Note:
         found = self.children.get(name)
@@ -115,105 +136,55 @@ class Note:
             note = note.parent
         return False
 
-    def _settled(self, fact: tuple[Note, str]) -> bool:
-        """Whether a fact holds wherever the parent is there."""
-        known, what = fact
-        if self.parent is None or self.parent.within(known):
-            return True
-        if what != "defined":
-            return False
-        note = known
-        while not self.parent.within(note):
-            if not note.required or note.parent is None:
-                return False
-            note = note.parent
-        return True
-
-    def _open(self, path: Path) -> frozenset[tuple[int, int]]:
-        """The guards of a use that are open, though the parent is there."""
-        return frozenset(
-            guard.key
-            for guard in path
-            if guard.opaque or not all(self._settled(fact) for fact in guard.facts)
+    def _happens(self, use: _Use, *more: tuple[Note, str]) -> bool:
+        """Whether a use happens wherever the parent is there, and `more` holds."""
+        return not use.when.opaque and all(
+            fact in more or (self.parent is not None and self.parent.within(fact[0]))
+            for fact in use.when.facts
         )
 
-    def settle(self) -> bool:
-        """Find out about `required`, here and below; True if that brought anything new.
-
-        One required field can settle the condition of another, so this goes on until it does not.
-        """
-        new = False
-        if not self.required:
-            self.required = _certain({self._open(path) for _, path in self.demands})
-            new = self.required
-        for note in (*self.children.values(), *([self.item] if self.item else ())):
-            new = note.settle() or new
-        return new
+    @property
+    def required(self) -> bool:
+        return any(self._happens(use) for use in self.uses)
 
     def field(self) -> Field:
-        asked = [
-            (demand, path)
-            for demand, path in self.demands
-            if not any(
-                known is self and fact == "shape" for guard in path for known, fact in guard.facts
-            )
-        ]
-        demands = {demand for demand, _ in asked}
-        kind, numeric_text = kind_of(demands)
-        # Whatever else a use depends on, null is only safe where the field itself was asked first.
-        strict = any(
-            demand != "any" and not any((self, "truthy") in guard.facts for guard in path)
-            for demand, path in asked
-        )
+        uses = [use for use in self.uses if (self, "shape") not in use.when.facts]
+        there, filled = (self, "defined"), (self, "truthy")
+        sure = [use for use in uses if use.sure and use.demand != "any"]
+        # What is asked of a field that is not empty says nothing of one that may be.
+        always = [use for use in sure if self._happens(use, there)]
+        asked = always or [use for use in sure if self._happens(use, there, filled)]
         return Field(
             name=self.name,
             required=self.required,
-            kind="object" if self.parent is None else kind,
+            kind="object" if self.parent is None else kind_of({use.demand for use in uses}),
             children={name: child.field() for name, child in self.children.items()},
             item=self.item.field() if self.item is not None else None,
-            nullable=self.parent is not None and not strict,
-            numeric_text=numeric_text,
-            formats=formats_of(kind, demands),
+            sure=frozenset(use.demand for use in asked),
+            nullable=self.parent is not None and not always,
             where=self.where,
         )
 
 
-def kind_of(demands: set[Demand]) -> tuple[Kind, bool]:
-    if "object" in demands and "array" in demands:
-        return "any", False
-    if "object" in demands:
-        return "object", False
-    if "array" in demands:
-        return "array", False
-    if "number" in demands:
-        return "number", False
-    if "amount" in demands:
-        return "number", True
-    if "string" in demands or not demands.isdisjoint(FORMATS):
-        return "string", False
-    return ("array" if "sized" in demands else "any"), False
+def kind_of(demands: Iterable[Demand]) -> Kind:
+    """What a field is, going by all that it is used as."""
+    asked = set(demands)
+    if "object" in asked and "list" in asked:
+        return "any"
+    for kind, among in _KINDS:
+        if not asked.isdisjoint(among):
+            return kind
+    return "any"
 
 
-def formats_of(kind: Kind, asked: Collection[str]) -> tuple[Format, ...]:
-    """The formats among what is asked of a field of this kind; a date and time is a date as well."""
-    if kind != "string":
-        return ()
-    return tuple(f for f in FORMATS if f in asked and not (f == "date" and "datetime" in asked))
+_KINDS: Final[tuple[tuple[Kind, frozenset[Demand]], ...]] = (
+    ("object", frozenset(("object",))),
+    ("array", frozenset(("list", "texts"))),
+    ("number", frozenset(("number", "amount"))),
+    ("string", frozenset(("text", "currency", "date", "datetime", "link"))),
+    ("array", frozenset(("sized",))),
+)
 
 
-def _certain(uses: set[frozenset[tuple[int, int]]]) -> bool:
-    """Whether some use happens whatever the decisions: two uses in both branches are one in none."""
-    for _ in range(MAX_DEPTH):
-        if frozenset() in uses:
-            return True
-        found = set()
-        for use in uses:
-            for decision, branch in use:
-                rest = use - {(decision, branch)}
-                other = rest | {(decision, 1 - branch)}
-                if any(candidate <= other for candidate in uses):
-                    found.add(rest)
-        if found <= uses or len(uses) > 500:
-            return False
-        uses = uses | found
-    return False
+def _is_method(name: str) -> bool:
+    return any(hasattr(type_, name) for type_ in (str, list, int, float))

@@ -1,4 +1,4 @@
-"""How values are used, and under which guards: the ground that the reading of expressions stands on."""
+"""How values are used, and in which cases: the ground that the reading of expressions stands on."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from typing import Final
 import jinja2
 from jinja2 import nodes
 
-from chalicelib.words.contract.needs import Demand, Guard, Note, Path
+from chalicelib.words.asks import Demand
+from chalicelib.words.contract.needs import ALWAYS, NEVER, PERHAPS, Note, When
 from chalicelib.words.contract.values import (
-    ALWAYS,
-    NEVER,
-    PERHAPS,
     UNKNOWN,
     Absent,
     Choice,
     Known,
+    Lazy,
     Module,
-    Outcome,
     Outcomes,
     Ref,
     Scope,
@@ -34,10 +32,13 @@ from chalicelib.words.contract.values import (
 
 _SHAPES: Final = words("string mapping number boolean integer float sequence")
 _NUMBER_TESTS: Final = words("odd even divisibleby")
+_ORDERS: Final = words("> gt greaterthan >= ge < lt lessthan <= le")
+# The tests that a missing value fails; of the others, none is true of it.
+_FAILS: Final = _ORDERS | _NUMBER_TESTS | words("eq equalto == ne != iterable lower upper")
 
 
 class Using(ABC):
-    """Keeps the guards of the place that is being read, and notes what is asked of fields there."""
+    """Keeps the case of the place that is being read, and notes what is asked of fields there."""
 
     def __init__(self, environment: jinja2.Environment) -> None:
         self.environment = environment
@@ -45,8 +46,7 @@ class Using(ABC):
         self.event = Note("event", None, None)
         self.event.children["data"] = self.data
         self._name = ""
-        self._path: Path = ()
-        self._decisions = 0
+        self._when = ALWAYS
 
     @abstractmethod
     def _value(self, node: nodes.Node, scope: Scope) -> Value:
@@ -56,77 +56,72 @@ class Using(ABC):
     def _arguments(self, node: nodes.Filter | nodes.Test | nodes.Call, scope: Scope) -> list[Value]:
         """What is passed to a filter, a test or a function."""
 
-    # -- guards ------------------------------------------------------------------------------------
-
-    def _decide(self, yes: Outcome, no: Outcome) -> tuple[Path | None, Path | None]:
-        """The guards of the two branches of a decision; None for a branch that is never taken."""
-        self._decisions += 1
-        paths: list[Path | None] = []
-        for branch, outcome in enumerate((yes, no)):
-            other = (no, yes)[branch]
-            if outcome.dead:
-                paths.append(None)
-            elif other.dead or outcome.certain:
-                paths.append(())
-            else:
-                guard = Guard(self._decisions, branch, outcome.facts, outcome.opaque)
-                paths.append((guard,))
-        return paths[0], paths[1]
-
     @contextmanager
-    def _under(self, path: Path) -> Iterator[None]:
-        outer = self._path
-        self._path = (*outer, *path)
+    def _under(self, when: When) -> Iterator[None]:
+        """Read something that happens in this case alone."""
+        outer = self._when
+        self._when = both(outer, when)
         try:
             yield
         finally:
-            self._path = outer
+            self._when = outer
 
     # -- using a value -----------------------------------------------------------------------------
 
-    def _use(self, value: Value, demand: Demand) -> None:
-        """Note that a value is read here, in a way that fails where it is undefined."""
-        if isinstance(value, Ref):
-            value.note.demands.append((demand, self._path))
-        elif isinstance(value, Choice):
-            for path, option in value.options:
-                with self._under(path):
-                    self._use(option, demand)
-        elif isinstance(value, Known) and value.parts is not None:
-            for part in value.parts:
-                self._use(part, "any")
+    def _use(self, value: Value, demand: Demand, sure: bool = True) -> None:
+        """Note that a value is read here, in a way that fails where it is undefined.
 
-    def _items(self, value: Value) -> tuple[Path, Value | None]:
-        """What a loop over a value yields, and the guards under which it yields anything."""
+        Not `sure`: other values than the demanded would do as well.
+        """
         if isinstance(value, Ref):
-            self._use(value, "array")
-            return (), Ref(value.note.element())
+            value.note.use(demand, self._when, sure)
+        elif isinstance(value, Choice):
+            for when, option in value.options:
+                with self._under(when):
+                    self._use(option, demand, sure)
+        elif isinstance(value, Lazy) and demand != "any":
+            value.take()
+
+    def _each(self, value: Choice, of: Callable[[Value], Value]) -> Choice:
+        """What becomes of each option of a choice."""
+        options: list[tuple[When, Value]] = []
+        for when, option in value.options:
+            with self._under(when):
+                options.append((when, of(option)))
+        return Choice(options)
+
+    def _items(self, value: Value) -> tuple[When, Value | None]:
+        """What a loop over a value yields, and when it yields anything."""
+        if isinstance(value, Ref):
+            self._use(value, "list")
+            return given(value.note, "truthy"), Ref(value.note.element())
+        if isinstance(value, Lazy):
+            return value.take()
         if isinstance(value, Known):
             if value.const is not UNKNOWN and not value.const:
-                return (), None
-            return (), value.items or Known()
+                return ALWAYS, None
+            if value.parts:
+                return ALWAYS, value.items
+            some = given(value.truth_of, "truthy") if value.truth_of else PERHAPS
+            return some, value.items or Known()
         if isinstance(value, Choice):
-            found: list[tuple[Path, Value]] = []
-            for path, option in value.options:
-                with self._under(path):
+            found: list[tuple[When, Value]] = []
+            for when, option in value.options:
+                with self._under(when):
                     inner, item = self._items(option)
                 if item is not None:
-                    found.append(((*path, *inner), item))
+                    found.append((both(when, inner), item))
             if len(found) == 1:
                 return found[0]
-            return (), Choice(found) if found else None
-        return (), None if isinstance(value, Absent) else Known()
+            return PERHAPS, Choice(found) if found else None
+        return PERHAPS, None if isinstance(value, Absent) else Known()
 
     def _attribute(self, value: Value, name: str, where: tuple[str, int]) -> Value:
         if isinstance(value, Ref):
-            self._use(value, "object")
+            self._use(value, "any")
             return Ref(value.note.child(name, where))
         if isinstance(value, Choice):
-            options: list[tuple[Path, Value]] = []
-            for path, option in value.options:
-                with self._under(path):
-                    options.append((path, self._attribute(option, name, where)))
-            return Choice(options)
+            return self._each(value, lambda option: self._attribute(option, name, where))
         if isinstance(value, Module):
             return value.scope.names.get(name, Absent())
         if isinstance(value, Known) and value.attributes is not None:
@@ -143,10 +138,9 @@ class Using(ABC):
         if isinstance(node, (nodes.And, nodes.Or)):
             first_yes, first_no = self._test(node.left, scope)
             go_on = first_yes if isinstance(node, nodes.And) else first_no
-            path, _ = self._decide(go_on, PERHAPS)
-            if path is None:
+            if go_on.dead:
                 return first_yes, first_no
-            with self._under(path):
+            with self._under(go_on):
                 then_yes, then_no = self._test(node.right, scope)
             if isinstance(node, nodes.And):
                 return both(first_yes, then_yes), either(first_no, then_no)
@@ -171,20 +165,18 @@ class Using(ABC):
             yes, no = self._among(value, self._definedness)
             return (yes, no) if node.name == "defined" else (no, yes)
         if node.name == "none":
-            self._use(value, "any")
             yes, no = self._among(value, self._not_null)
             return no, yes
         if node.name in _SHAPES:
             return self._among(value, self._shape)
         if node.name in ("true", "false"):
             return (self._among(value, self._shape)[0], PERHAPS)
+        if node.name not in _FAILS:
+            return PERHAPS, PERHAPS
         for argument in arguments:
             self._use(argument, "any")
-        numeric = node.name in _NUMBER_TESTS or (
-            node.name in (">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan", "<=", "le")
-            and any(is_number(a) for a in arguments)
-        )
-        self._use(value, "number" if numeric else "any")
+        orders = node.name in _ORDERS and any(is_number(a) for a in arguments)
+        self._use(value, "number" if orders or node.name in _NUMBER_TESTS else "any", sure=orders)
         return PERHAPS, PERHAPS
 
     def _among(self, value: Value, of: Callable[[Value], Outcomes]) -> Outcomes:
@@ -192,14 +184,10 @@ class Using(ABC):
         if not isinstance(value, Choice):
             return of(value)
         yes, no = NEVER, NEVER
-        for path, option in value.options:
-            guards = Outcome(
-                frozenset(fact for guard in path for fact in guard.facts),
-                any(guard.opaque for guard in path),
-            )
+        for when, option in value.options:
             option_yes, option_no = self._among(option, of)
-            yes = either(yes, both(guards, option_yes))
-            no = either(no, both(guards, option_no))
+            yes = either(yes, both(when, option_yes))
+            no = either(no, both(when, option_no))
         return yes, no
 
     @staticmethod
@@ -212,6 +200,8 @@ class Using(ABC):
     def _truth(value: Value) -> Outcomes:
         if isinstance(value, Ref):
             return given(value.note, "truthy"), PERHAPS
+        if isinstance(value, Lazy) or (isinstance(value, Known) and value.parts):
+            return ALWAYS, NEVER  # whatever it would give
         if isinstance(value, Known):
             if value.const is not UNKNOWN:
                 return (ALWAYS, NEVER) if value.const else (NEVER, ALWAYS)
@@ -231,5 +221,5 @@ class Using(ABC):
     def _shape(value: Value) -> Outcomes:
         if isinstance(value, Ref):
             facts = frozenset({(value.note, "shape")})
-            return Outcome(facts), Outcome(facts, opaque=True)
+            return When(facts), When(facts, opaque=True)
         return PERHAPS, PERHAPS

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from jinja2 import nodes
 
-from chalicelib.words.contract.needs import Note, Path
+from chalicelib.words.contract.needs import ALWAYS, Note, When
 
 
 class Value:
@@ -39,15 +39,25 @@ class Known(Value):
     attributes: Mapping[str, Value] | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Lazy(Value):
+    """What a filter gives item by item (``map``, ``select``): until it is taken, nothing is read.
+
+    `take` reads what it was made from, and gives the items with their case.
+    """
+
+    take: Callable[[], tuple[When, Value | None]]
+
+
 class Absent(Value):
     """Undefined for certain: a macro's parameter that nobody passed."""
 
 
 @dataclass(slots=True, eq=False)
 class Choice(Value):
-    """One of several values, each under its guards; with no guards, all of them in turn."""
+    """One of several values, each in its case; in the same case, all of them in turn."""
 
-    options: list[tuple[Path, Value]]
+    options: list[tuple[When, Value]]
 
 
 @dataclass(slots=True, eq=False)
@@ -88,39 +98,36 @@ class Scope:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What holds when a test comes out one way. `dead`: it never does."""
-
-    facts: frozenset[tuple[Note, str]] = frozenset()
-    opaque: bool = False
-    dead: bool = False
-
-    @property
-    def certain(self) -> bool:
-        return not (self.facts or self.opaque or self.dead)
+Outcomes = tuple[When, When]
+"""When a test comes out true, and when false."""
 
 
-ALWAYS: Final = Outcome()
-NEVER: Final = Outcome(dead=True)
-PERHAPS: Final = Outcome(opaque=True)
-Outcomes = tuple[Outcome, Outcome]
+def given(note: Note, *facts: str) -> When:
+    return When(frozenset((note, fact) for fact in facts))
 
 
-def given(note: Note, *facts: str) -> Outcome:
-    return Outcome(frozenset((note, fact) for fact in facts))
+def both(one: When, other: When) -> When:
+    return When(one.facts | other.facts, one.opaque or other.opaque, one.dead or other.dead)
 
 
-def both(one: Outcome, other: Outcome) -> Outcome:
-    return Outcome(one.facts | other.facts, one.opaque or other.opaque, one.dead or other.dead)
-
-
-def either(one: Outcome, other: Outcome) -> Outcome:
+def either(one: When, other: When) -> When:
     if one.dead or other.dead:
         return one if other.dead else other
     if one.certain or other.certain:
         return ALWAYS
-    return Outcome(one.facts & other.facts, opaque=True)
+    return When(one.facts & other.facts, opaque=True)
+
+
+def cases(outcomes: Outcomes) -> tuple[When, When]:
+    """When each branch of a decision is taken: always, where the other never is."""
+    yes, no = outcomes
+    return ALWAYS if no.dead else yes, ALWAYS if yes.dead else no
+
+
+def choice(outcomes: Outcomes, values: tuple[Value, Value]) -> Choice:
+    """One of two values, by what a test comes to."""
+    options = zip(cases(outcomes), values, strict=True)
+    return Choice([(when, value) for when, value in options if not when.dead])
 
 
 def is_number(value: Value) -> bool:

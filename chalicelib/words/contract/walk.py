@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 from jinja2 import nodes
 
 from chalicelib.spelling import nearest
 from chalicelib.words.contract.expressions import Expressions
-from chalicelib.words.contract.needs import MAX_DEPTH, Needs, Path
+from chalicelib.words.contract.needs import ALWAYS, MAX_DEPTH, PERHAPS, Needs, When
 from chalicelib.words.contract.values import (
-    PERHAPS,
     Absent,
     Choice,
     Known,
@@ -23,7 +22,11 @@ from chalicelib.words.contract.values import (
     Ref,
     Scope,
     Value,
+    cases,
 )
+from chalicelib.words.render import CHANNELS
+
+_CHANNELS: Final = frozenset(("subject", "body", *CHANNELS))
 
 
 class Reader:
@@ -53,9 +56,7 @@ class Reader:
     def needs(self, name: str) -> Needs:
         """What the template file `name` needs."""
         walk = _Walk(self, PurePosixPath(name).stem)
-        walk.file(name, Scope(None), ())
-        while walk.event.settle():
-            pass
+        walk.file(name, Scope(None))
         attributes = sorted(
             child.name
             for child in walk.event.children.values()
@@ -88,13 +89,15 @@ class _Walk(Expressions):
 
     # -- files and blocks --------------------------------------------------------------------------
 
-    def file(self, name: str, scope: Scope, path: Path) -> None:
+    def file(self, name: str, scope: Scope) -> None:
         """Read a whole file: what is at its top, its layout, then the blocks on their own."""
-        self._path = path
         self._context = scope
         self._root(name, scope)
-        for block in list(self.blocks):
-            if block not in self._settled:
+        for block, places in list(self.blocks.items()):
+            within = (
+                block == "body" and len(places) > 1
+            )  # of a layout, which is the body as a whole
+            if block in _CHANNELS and block not in self._settled and not within:
                 self._in_block(block, 0, Scope(scope))
 
     def _root(self, name: str, scope: Scope) -> None:
@@ -127,7 +130,7 @@ class _Walk(Expressions):
         outer = self._name, self._silent
         self._name, self._silent = file, False
         self._block.append((name, depth, scope))
-        if not self._path:
+        if self._when.certain:
             self._settled.add(name)
         try:
             self._statements(block.body, Scope(scope))
@@ -185,7 +188,7 @@ class _Walk(Expressions):
             return
         for part in node.nodes:
             if not isinstance(part, nodes.TemplateData):
-                self._use(self._value(part, scope), "string")
+                self._use(self._value(part, scope), "text")
 
     def _do_exprstmt(self, node: nodes.ExprStmt, scope: Scope) -> None:
         self._value(node.node, scope)
@@ -195,25 +198,24 @@ class _Walk(Expressions):
         if node.elif_:
             first, *others = node.elif_
             rest = [nodes.If(first.test, first.body, others, node.else_, lineno=first.lineno)]
-        yes, no = self._decide(*self._test(node.test, scope))
         before = dict(scope.names)
-        after: list[tuple[Path, dict[str, Value]]] = []
-        for path, body in ((yes, node.body), (no, rest)):
-            if path is None:
-                continue
-            scope.names = dict(before)
-            with self._under(path):
-                self._statements(body, scope)
-            after.append((path, scope.names))
+        after: list[tuple[When, dict[str, Value]]] = []
+        outcomes = self._test(node.test, scope)
+        for when, body in zip(cases(outcomes), (node.body, rest), strict=True):
+            if not when.dead:
+                scope.names = dict(before)
+                with self._under(when):
+                    self._statements(body, scope)
+                after.append((when, scope.names))
         scope.names = self._joined(before, after, scope)
 
     def _joined(
         self,
         before: dict[str, Value],
-        after: Sequence[tuple[Path, dict[str, Value]]],
+        after: Sequence[tuple[When, dict[str, Value]]],
         scope: Scope,
     ) -> dict[str, Value]:
-        """The names after a decision: what either branch set, each under its guards."""
+        """The names after a decision: what either branch set, each in its case."""
         if len(after) == 1:
             return after[0][1]
         names = dict(before)
@@ -223,14 +225,14 @@ class _Walk(Expressions):
                 if values[0] is not None:
                     names[name] = values[0]
                 continue
-            options: list[tuple[Path, Value]] = []
-            for (path, _), value in zip(after, values, strict=True):
+            options: list[tuple[When, Value]] = []
+            for (when, _), value in zip(after, values, strict=True):
                 if value is None:
                     value = scope.parent.find(name) if scope.parent else None
                     if value is None:
                         field = self.data.children.get(name)
                         value = Ref(field) if field else Absent()
-                options.append((path, value))
+                options.append((when, value))
             names[name] = Choice(options)
         return names
 
@@ -238,21 +240,17 @@ class _Walk(Expressions):
         self._loop_over(node, self._value(node.iter, scope), scope)
 
     def _loop_over(self, node: nodes.For, iterable: Value, scope: Scope) -> None:
-        path, item = self._items(iterable)
+        when, item = self._items(iterable)
         if item is not None:
             inner = Scope(scope)
-            with self._under(path):
+            with self._under(when):
                 self._bind(node.target, item, inner)
-                guards: Path | None = ()
-                if node.test is not None:
-                    guards, _ = self._decide(*self._test(node.test, inner))
+                chosen = self._test(node.test, inner)[0] if node.test is not None else ALWAYS
                 inner.names["loop"] = Loop(node, scope) if node.recursive else Known()
-                if guards is not None:
-                    with self._under(guards):
-                        self._statements(node.body, inner)
+                with self._under(chosen):
+                    self._statements(node.body, inner)
         if node.else_:
-            _, empty = self._decide(PERHAPS, PERHAPS)
-            with self._under(empty or ()):
+            with self._under(PERHAPS):
                 self._statements(node.else_, Scope(scope))
 
     def _do_assign(self, node: nodes.Assign, scope: Scope) -> None:
@@ -263,7 +261,7 @@ class _Walk(Expressions):
         self._statements(node.body, Scope(scope))
         self._silent = silent
         if node.filter is not None:
-            self._filter_arguments(node.filter, scope)
+            self._value(node.filter, scope)
         self._bind(node.target, Known(), scope)
 
     def _do_with(self, node: nodes.With, scope: Scope) -> None:
@@ -272,12 +270,14 @@ class _Walk(Expressions):
             self._bind(target, self._value(value, scope), inner)
         self._statements(node.body, inner)
 
-    def _do_scope(self, node: nodes.Scope, scope: Scope) -> None:
+    def _do_scope(self, node: nodes.Scope | nodes.ScopedEvalContextModifier, scope: Scope) -> None:
         self._statements(node.body, Scope(scope))
+
+    _do_scopedevalcontextmodifier = _do_scope  # {% autoescape %}
 
     def _do_filterblock(self, node: nodes.FilterBlock, scope: Scope) -> None:
         if not self._silent:
-            self._filter_arguments(node.filter, scope)
+            self._value(node.filter, scope)
             self._statements(node.body, Scope(scope))
 
     def _do_block(self, node: nodes.Block, scope: Scope) -> None:
@@ -330,8 +330,7 @@ class _Walk(Expressions):
         elif isinstance(target, nodes.Tuple):
             parts = value.parts if isinstance(value, Known) else None
             if parts is None or len(parts) != len(target.items):
-                path, item = self._items(value)
-                del path
+                _, item = self._items(value)
                 parts = (item or Known(),) * len(target.items)
             for inner, part in zip(target.items, parts, strict=True):
                 self._bind(inner, part, scope)

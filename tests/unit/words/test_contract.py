@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import jinja2
+import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.words import contract
-from chalicelib.words.contract import Field, Reader, merge, missing, to_json_schema
-from chalicelib.words.environment import MissingField, WordsError, make_environment
+from chalicelib.words.contract import Field, Reader, merge, to_json_schema
+from chalicelib.words.environment import WordsError, make_environment
+from chalicelib.words.wording import WRONG
 from cli.lint.unknown import every_node, unknown_names
 
 ENVIRONMENT = make_environment(None)
@@ -84,7 +85,7 @@ TEMPLATES = {
     # relative to the parent: where there is one, it has this
     "{% if a is defined %}{{ a.b }}{% endif %}": "(a?(b!:s))",
     "{% if a is defined %}{{ b }}{% endif %}": "(a? b?:s)",
-    "{{ a }}{% if a is defined %}{{ b }}{% endif %}": "(a!:s b!:s)",
+    "{{ a }}{% if a is defined %}{{ b }}{% endif %}": "(a!:s b?:s)",
     # being undefined is an error in a plain if, so that makes nothing optional but what it guards
     "{% if a %}{{ a }}{% endif %}": "(a!:s)",
     "{% if a %}{{ b }}{% endif %}": "(a! b?:s)",
@@ -93,19 +94,20 @@ TEMPLATES = {
     "{{ 'x' if a else b }}": "(a! b?:s)",
     "{{ a or b }}": "(a!:s b?:s)",
     "{{ a and b }}": "(a!:s b?:s)",
-    "{% if a is none %}-{% else %}{{ a }}{% endif %}": "(a!:s)",
+    "{% if a is none %}-{% else %}{{ a }}{% endif %}": "(a?:s)",
     "{% if a == none %}-{% else %}{{ a.b }}{% endif %}": "(a!(b!:s))",
-    # in every branch is unconditional
-    "{% if a %}{{ b }}{% else %}{{ b }}{% endif %}": "(a! b!:s)",
-    "{% if a %}{{ b }}{% elif c %}{{ b }}{% else %}{{ b }}{% endif %}": "(a! b!:s c?)",
+    # what every branch needs is not looked for: rendering tells
+    "{% if a %}{{ b }}{% else %}{{ b }}{% endif %}": "(a! b?:s)",
+    "{% if a %}{{ b }}{% elif c %}{{ b }}{% else %}{{ b }}{% endif %}": "(a! b?:s c?)",
     "{% if a %}{{ b }}{% elif c %}{{ b }}{% endif %}": "(a! b?:s c?)",
-    "{{ b.x if a else b.y }}": "(a! b!(x?:s y?:s))",
+    "{{ b.x if a else b.y }}": "(a! b?(x?:s y?:s))",
     # loops
     "{% for i in a %}{{ i }}{% endfor %}": "(a![:s])",
     "{% for i in a.items %}{{ i.name }}{% endfor %}": "(a!(items![(name!:s)]))",
     "{% for i in a %}{{ i.b|default('') }}{% endfor %}": "(a![(b?:s)])",
     "{% for i in a %}{% for j in i.b %}{{ j.c }}{% endfor %}{% endfor %}": "(a![(b![(c!:s)])])",
-    "{% for i in a %}{{ loop.index }}{{ b }}{% endfor %}": "(a![] b!:s)",
+    # an empty list needs nothing of what its loop says beside the items
+    "{% for i in a %}{{ loop.index }}{{ b }}{% endfor %}": "(a![] b?:s)",
     "{% for i in a if i.ok %}{{ i.b }}{% endfor %}": "(a![(b?:s ok!)])",
     "{% for i in a %}{{ i }}{% else %}{{ b }}{% endfor %}": "(a![:s] b?:s)",
     "{% for i in a|default([]) %}{{ i.b }}{% endfor %}": "(a?[(b!:s)])",
@@ -113,7 +115,7 @@ TEMPLATES = {
     "{% for k, v in a.items() %}{{ k }}{% endfor %}": "(a!)",
     "{% for k, v in a|dictsort %}{{ v }}{% endfor %}": "(a!)",
     "{% for x in [a, b.c] %}{{ x }}{% endfor %}": "(a!:s b!(c!:s))",
-    "{% for i in range(3) %}{{ a }}{% endfor %}": "(a!:s)",
+    "{% for i in range(3) %}{{ a }}{% endfor %}": "(a?:s)",
     "{% for i in a recursive %}{{ i.n }}{% if i.k is defined %}{{ loop(i.k) }}{% endif %}"
     "{% endfor %}": "(a![(k?[(k? n!:s)] n!:s)])",
     # lists by way of filters
@@ -125,10 +127,16 @@ TEMPLATES = {
     "{{ a|sum(attribute='b') }}": "(a![(b!:n)])",
     "{{ (a|first).b }}": "(a![(b!:s)])",
     "{{ a[0].b }}": "(a![(b!:s)])",
-    "{% for i in a|sort(attribute='b') %}{{ i.c }}{% endfor %}": "(a![(b! c!:s)])",
+    "{% for i in a|sort(attribute='b') %}{{ i.c }}{% endfor %}": "(a![(b? c!:s)])",
+    "{% for i in a|sort(attribute='b,d') %}{{ i.c }}{% endfor %}": "(a![(b? c!:s d?)])",
+    "{{ a|join(', ', 'b') }}": "(a![(b!:s)])",
+    "{{ a|map(attribute='b', default='-')|join }}": "(a![(b?)])",
+    "{{ a|rejectattr('b', 'none')|map(attribute='b')|join }}": "(a![(b?:s)])",
+    "{% set x = a|map(attribute='b') %}": "(a?)",
+    "{% if a|select %}{{ b }}{% endif %}": "(a? b!:s)",
     "{% for i in a[:3] %}{{ i.b }}{% endfor %}": "(a![(b!:s)])",
     "{% for g in a|groupby('b') %}{{ g.grouper }}{% for i in g.list %}{{ i.c }}{% endfor %}"
-    "{% endfor %}": "(a![(b! c!:s)])",
+    "{% endfor %}": "(a![(b? c!:s)])",
     "{{ a|selectattr('b', 'defined')|map(attribute='b')|join }}": "(a![(b?:s)])",
     # kinds
     "{{ a|money }}": "(a!:n)",
@@ -140,7 +148,11 @@ TEMPLATES = {
     "{{ a }}{{ a|money }}": "(a!:n)",
     "{{ a|date }}{{ b|link }}": "(a!:s b!:s)",
     "{{ a.upper() }}": "(a!:s)",
-    "{% if a is string %}{{ a }}{% else %}{{ a.b }}{% endif %}": "(a!(b?:s))",
+    "{% if a is string %}{{ a }}{% else %}{{ a.b }}{% endif %}": "(a?(b?:s))",
+    "{{ a[:8] }}{{ b[0] }}": "(a![] b![:s])",
+    "{% if a.count('x') %}{% endif %}": "(a![])",
+    "{% for k in a %}{{ a[k] }}{% endfor %}": "(a![])",
+    "{% autoescape true %}{{ a }}{% endautoescape %}": "(a!:s)",
     # names that are no fields
     "{{ locale }}{{ event.type }}": "",
     "{% set x = 1 %}{{ x }}": "",
@@ -150,10 +162,10 @@ TEMPLATES = {
     "{% set x = b if a else c %}{{ x }}": "(a! b?:s c?:s)",
     "{% if a %}{% set x = b %}{% else %}{% set x = c %}{% endif %}{{ x }}": "(a! b?:s c?:s)",
     "{% set n = namespace(t=0) %}{% for i in a %}{% set n.t = n.t + i.p %}{% endfor %}{{ n.t }}": (
-        "(a![(p!)])"
+        "(a![(p!:n)])"
     ),
     "{% filter upper %}{{ a }}{% endfilter %}": "(a!:s)",
-    "{{ cycler('x', 'y').next() }}{{ dict(a=b) }}": "(b!)",
+    "{{ cycler('x', 'y').next() }}{{ dict(a=b) }}": "(b?)",
     # macros: what they are called with counts, and only if they are called
     "{% macro m(p) %}{{ p.b }}{{ c }}{% endmacro %}": "",
     "{% macro m(p) %}{{ p.b }}{{ c }}{% endmacro %}{{ m(a) }}": "(a!(b!:s) c!:s)",
@@ -165,13 +177,13 @@ TEMPLATES = {
         "(a?(b!:s))"
     ),
     "{% macro m(l) %}{% for i in l %}{{ caller(i) }}{% endfor %}{% endmacro %}"
-    "{% call(i) m(a) %}{{ i.b }}{{ c }}{% endcall %}": "(a![(b!:s)] c!:s)",
+    "{% call(i) m(a) %}{{ i.b }}{{ c }}{% endcall %}": "(a![(b!:s)] c?:s)",
     "{% macro m(p) %}{{ p.n }}{% if p.k is defined %}{{ m(p.k) }}{% endif %}{% endmacro %}"
     "{{ m(a) }}": "(a!(k?(k? n!:s) n!:s))",
     # other files
     "{% from 'lines' import line %}{% for i in a %}{{ line(i) }}{% endfor %}": "(a![(name!:s)])",
     "{% import 'lines' as l %}{{ l.line(a, b) }}{{ l.footer() }}": "(a!(name!:s) b?:s legal!:s)",
-    "{% for item in a %}{% include 'part' %}{% endfor %}": "(a![(inc!:s)] inner!:s)",
+    "{% for item in a %}{% include 'part' %}{% endfor %}": "(a![(inc!:s)] inner?:s)",
     "{% include 'gone' ignore missing %}{{ a }}": "(a!:s)",
     "{% include ['gone', 'part'] %}": "(inner!:s item!(inc!:s))",
     "{% extends 'layout' %}{% block body %}{{ a }}{% endblock %}": "(a!:s shop!:s)",
@@ -181,7 +193,11 @@ TEMPLATES = {
     "{% extends 'la' ~ 'yout' %}": "(shop!:s unseen!:s)",
     "{% set x = a %}{% block subject %}{{ x }}{% endblock %}": "(a!:s)",
     "{% block subject %}{{ a }}{% endblock %}{% block sms %}{{ b }}{% endblock %}": "(a!:s b!:s)",
-    "{% for i in a %}{% block body scoped %}{{ i.b }}{% endblock %}{% endfor %}": "(a![(b!:s)])",
+    # without a layout a block is said on its own as well, where no loop gives it an item
+    "{% for i in a %}{% block body scoped %}{{ i.b }}{% endblock %}{% endfor %}": (
+        "(a![(b!:s)] i!(b!:s))"
+    ),
+    "{% block aside %}{{ a }}{% endblock %}{% extends 'keeps' %}": "(kept!:s)",
     "{% include 'only_es' %}": "(dni!:s)",
 }
 
@@ -204,9 +220,6 @@ def test_the_contract_of_a_template_is(source: str, expected: str) -> None:
 )
 def test_event_attributes_are_told_apart_from_data(source: str, expected: tuple[str, ...]) -> None:
     assert read(source).attributes == expected
-    assert (
-        contract.attributes_of(ENVIRONMENT, {"t/es.j2": source}.__getitem__, "t/es.j2") == expected
-    )
 
 
 def test_the_locale_of_a_file_decides_what_its_layout_asks_for() -> None:
@@ -238,7 +251,7 @@ def test_what_cannot_be_followed_is_told(source: str, problem: str) -> None:
 def test_a_syntax_error_in_a_layout_names_the_layout() -> None:
     files = {"t/es.j2": "{% extends 'broken' %}", "broken": "\n{% if %}"}
     with pytest.raises(jinja2.TemplateSyntaxError) as caught:
-        contract.fields_of(ENVIRONMENT, files.__getitem__, "t/es.j2")
+        Reader(ENVIRONMENT, files.__getitem__).needs("t/es.j2")
     assert (caught.value.name, caught.value.lineno) == ("broken", 2)
 
 
@@ -247,115 +260,46 @@ def test_macros_and_files_that_call_themselves_end() -> None:
     assert told(read("{{ a }}{% include 'a.type/es.j2' %}").data) == "(a!:s)"
 
 
-# -- checking data ---------------------------------------------------------------------------------
+# -- the schema ------------------------------------------------------------------------------------
+
+NOTHING = [None, False, 0, "", [], {}]
 
 
 @pytest.mark.parametrize(
-    ("source", "data", "problems"),
+    ("source", "good", "bad"),
     [
-        ("{{ a.b }}", {}, [("a", "is missing: b")]),
-        ("{{ a.b }}{{ a.c }}", {"a": {}}, [("a.b", "is missing"), ("a.c", "is missing")]),
-        ("{{ a.b }}", {"a": "x"}, [("a", "must be an object, not a text")]),
-        ("{{ a }}", {"a": None}, [("a", "is null")]),
-        ("{{ a }}", {"a": [1]}, [("a", "must be a text, not a list")]),
-        ("{{ a }}", {"a": True}, [("a", "must be a text, not true or false")]),
-        ("{{ a }}", {"a": 12}, []),
-        ("{{ a|money }}", {"a": "mucho"}, [("a", "must be a number, not a text")]),
-        ("{{ a|money }}", {"a": "12.50"}, []),
-        ("{{ a * 2 }}", {"a": "12.50"}, [("a", "must be a number, not a text")]),
-        (
-            "{% for i in a %}{{ i.n }}{% endfor %}",
-            {"a": {}},
-            [("a", "must be a list, not an object")],
-        ),
-        (
-            "{% for i in a %}{{ i.n }}{% endfor %}",
-            {"a": [{"n": 1}, {}, 3]},
-            [("a[1].n", "is missing"), ("a[2]", "must be an object, not a number")],
-        ),
-        (
-            "{% for i in a.b %}{% for j in i.c %}{{ j.d }}{% endfor %}{% endfor %}",
-            {"a": {"b": [{"c": [{"d": 1}, {"e": 2}]}]}},
-            [("a.b[0].c[1].d", "is missing")],
-        ),
-        ("{% for i in a %}{{ i.n }}{% endfor %}", {"a": []}, []),
-        ("{% if a is defined %}{{ a.b }}{% endif %}", {}, []),
-        ("{% if a is defined %}{{ a.b }}{% endif %}", {"a": {}}, [("a.b", "is missing")]),
-        ("{% if a is defined %}{{ a.b }}{% endif %}", {"a": None}, [("a", "is null")]),
-        ("{% if a %}{{ a.b }}{% endif %}", {"a": None}, []),
-        ("{% if a %}{{ a.b }}{% endif %}", {"a": {}}, []),
-        ("{% if a %}{{ a.b }}{% endif %}", {"a": {"x": 1}}, [("a.b", "is missing")]),
-        ("{% if a is not none %}{{ a.b }}{% endif %}", {"a": None}, []),
-        ("{% if a %}x{% endif %}", {"a": False}, []),
-        ("{{ a }}", [], [("data", "must be an object, not a list")]),
-        ("", {"anything": "goes"}, []),
+        ("{{ x }}", ["", "a", 7, 1.5], [None, True, [], {}]),
+        ("{{ x|date }}", ["2026-12-03", "2026-12-03 18:30", 1763820786], ["3/12/2026", "", None]),
+        ("{{ x|datetime }}", ["2026-12-03T18:30:00+01:00", "2026-12-03t18:30:00z"], ["2026-12-03"]),
+        ("{{ x|link }}", ["https://abedul.example/p?x=1"], ["abedul.example", "javascript:a", 7]),
+        ("{{ 1|money(x) }}", ["EUR", "XYZ"], ["eur", "EURO", "€", 978]),
+        ("{{ x|money }}", [19.9, "19.90", "0.30000000000000004"], [10**15, "1e3", "", True, None]),
+        ("{{ x - 1 }}", [1, 0.5, True], ["2", None]),
+        ("{{ x * 2 }}", [1, "2", [1]], []),  # a text can be doubled
+        ("{% for i in x %}{{ i.n }}{% endfor %}", [[], [{"n": 1}], "", {}], [None, 3, "a", [{}], {"a": 1}]),
+        ("{% for i in x %}{{ i }}{% endfor %}", [["a"], "abc", {"a": 1}], [3, [None]]),
+        ("{% if x %}{{ x.n }}{% endif %}", [*NOTHING, {"n": 1}], [{"m": 1}, "a", 7]),
+        ("{% if x %}{{ x|date }}{% endif %}", [*NOTHING, "2026-12-03"], ["ayer", [1]]),
+        ("{% if x is defined %}{{ x.n }}{% endif %}", [{"n": 1}], [None, {}]),
+        ("{{ x.n|default('') }}", [None, {}, {"n": "a"}, "a"], [{"n": None}]),
+        ("{% if y == 1 %}{{ x|date }}{% endif %}", ["ayer", None, 7], []),  # in a branch not taken
+        ("{{ x[:8] }}", ["abc"], [None, 7]),
+        ("{{ [x]|select|join }}", [*NOTHING, "a"], [["a"]]),
     ],
-)
-def test_data_is_held_against_the_contract(
-    source: str, data: Any, problems: list[tuple[str, str]]
+)  # fmt: skip
+def test_the_schema_lets_through_what_renders(
+    source: str, good: list[object], bad: list[object]
 ) -> None:
-    assert missing(read(source).data, data) == problems
+    schema = jsonschema_rs.validator_for(to_json_schema(read(source).data))
+    assert [value for value in good if not schema.is_valid({"x": value, "y": 0})] == []
+    assert [value for value in bad if schema.is_valid({"x": value, "y": 0})] == []
 
 
-def test_problems_never_show_the_value() -> None:
-    found = missing(read("{{ a|money }}{{ b.c }}").data, {"a": "secret", "b": "secret"})
-    assert len(found) == 2
-    assert "secret" not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("expression", "good", "bad"),
-    [
-        ("x|date", ["2026-12-03", "2026-12-03T18:30:00Z"], ["3/12/2026", "2026-02-30", "", 7]),
-        ("x|relative", ["2026-12-03"], ["mañana"]),
-        ("x|datetime", ["2026-12-03T18:30:00+01:00"], ["2026-12-03"]),
-        ("x|link", ["https://abedul.example/p?x=1"], ["abedul.example", "javascript:alert(1)"]),
-        ("1|money(x)", ["EUR", "XYZ"], ["eur", "EURO", "€", 978]),
-        ("x|money", [19.9, "19.90", -1], [10**15, "1e3", "", True]),
-        ("x * 2", [1, 0.5], [10**11, "2"]),
-        ("x", ["", "a", 7], [None, True, [], {}]),
-    ],
-)
-def test_a_filter_says_what_form_a_value_must_have(
-    expression: str, good: list[object], bad: list[object]
-) -> None:
-    data = read("{{ " + expression + " }}").data
-    assert [value for value in good if missing(data, {"x": value})] == []
-    assert [value for value in bad if not missing(data, {"x": value})] == []
-
-
-def test_the_json_schema_says_the_same() -> None:
-    data = read("{% for i in a.b %}{{ i.n|money }}{% endfor %}{{ c|default('') }}").data
-    schema = to_json_schema(data)
-    assert schema == {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": {
-            "a": {
-                "type": "object",
-                "properties": {
-                    "b": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {
-                                "n": {
-                                    "type": ["number", "string"],
-                                    "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$",
-                                    "exclusiveMinimum": -(10**15),
-                                    "exclusiveMaximum": 10**15,
-                                }
-                            },
-                            "required": ["n"],
-                        },
-                    }
-                },
-                "required": ["b"],
-            },
-            "c": {"type": ["string", "number"], "maxLength": 10_000},
-        },
-        "required": ["a"],
-    }
+def test_what_is_asked_in_some_branch_only_is_described() -> None:
+    source = "{% if y %}{{ x|money }}{% endif %}{% if x2.count('a') %}{{ z|link }}{% endif %}"
+    properties = to_json_schema(read(source).data)["properties"]
+    assert properties["x"] == {"description": "a number, where it is used"}
+    assert properties["z"] == {"description": "a text, where it is used"}
 
 
 # -- locales ---------------------------------------------------------------------------------------
@@ -365,9 +309,10 @@ def test_the_json_schema_says_the_same() -> None:
     ("es", "en", "expected", "disagreements"),
     [
         ("{{ a }}", "{{ a }}", "(a!:s)", []),
-        ("{{ a.b }}", "{{ a.b }}{{ a.url }}", "(a!(b!:s url!:s))", [
+        # An event may go out in one locale alone.
+        ("{{ a.b }}", "{{ a.b }}{{ a.url }}", "(a!(b!:s url?:s))", [
             "en.j2 needs a.url, es.j2 does not"]),
-        ("{{ a }}", "{{ a|default('') }}", "(a!:s)", [
+        ("{{ a }}", "{{ a|default('') }}", "(a?:s)", [
             "es.j2 needs a, en.j2 does without it where it is not given"]),
         ("{{ a }}", "{{ a }}{{ b|default('') }}", "(a!:s b?:s)", [
             "en.j2 can show b, es.j2 does not"]),
@@ -375,7 +320,7 @@ def test_the_json_schema_says_the_same() -> None:
         ("{{ a|money }}", "{{ a|join }}", "(a![:s])", [
             "a is used by es.j2 as a number, by en.j2 as a list"]),
         ("{% for i in a %}{{ i.b }}{% endfor %}", "{% for i in a %}{{ i.c }}{% endfor %}",
-         "(a![(b!:s c!:s)])", ["es.j2 needs a[].b, en.j2 does not",
+         "(a![(b?:s c?:s)])", ["es.j2 needs a[].b, en.j2 does not",
                                "en.j2 needs a[].c, es.j2 does not"]),
     ],
 )  # fmt: skip
@@ -434,84 +379,161 @@ def _filled(pattern: str, *parts: st.SearchStrategy[str]) -> st.SearchStrategy[s
     return st.tuples(*parts).map(fill)
 
 
-def _expressions(conditional: bool) -> st.SearchStrategy[str]:
-    one = [
-        "{{ ① }}", "{{ ①|default('d') }}", "{{ ①|upper }}", "{{ '-' ~ ① }}",
-        "{{ ① if ① is defined else 'n' }}", "{% set v = ① %}{{ v|default('d') }}",
-        "{{ show(①) }}", "{{ maybe(①) }}", "{% if ① %}{{ ① }}{% endif %}",
-        "{% if ①|default(none) %}{{ ①.w }}{% endif %}",
-    ]  # fmt: skip
-    lists = [
-        "{{ ①|map(attribute='n')|join }}",
-        "{{ ①|selectattr('k', 'defined')|map(attribute='k')|join }}",
-    ]
-    two = [
-        "{{ ①|default(②) }}", "{{ ② if ① is defined else 'n' }}", "{{ ① or ② }}",
-        "{{ ① if ① is defined else ② }}", "{% set v = ① %}{{ v|default(②) }}", "{{ ① and ② }}",
-    ]  # fmt: skip
-    return st.one_of(
-        [_filled(p, PATHS) for p in one]
-        + [_filled(p, LISTS) for p in lists]
-        + ([_filled(p, PATHS, PATHS) for p in two] if conditional else [])
-    )
+_OF_ONE = (
+    "{{ ① }}", "{{ ①|default('d') }}", "{{ ①|default('d', true) }}", "{{ ①|upper }}",
+    "{{ '-' ~ ① }}", "{{ ① if ① is defined else 'n' }}", "{{ ① if ① }}", "{{ ① or 'n' }}",
+    "{% set v = ① %}{{ v|default('d') }}", "{{ show(①) }}", "{{ maybe(①) }}",
+    "{% if ① %}{{ ① }}{% endif %}", "{% if ① %}{{ ①.w }}{% endif %}", "{{ ①.w|default('d') }}",
+    "{% if ①|default(none) %}{{ ①.w }}{% endif %}", "{% if ① is not none %}{{ ① }}{% endif %}",
+    "{{ ①|money }}", "{{ 1|money(①) }}", "{{ ①|date }}", "{{ ①|datetime }}", "{{ ①|link }}",
+    "{{ ①|plural('x', 'y') }}", "{{ ①|truncate(3) }}", "{{ ①|length }}", "{{ ①[:2] }}",
+    "{{ ①[0] }}", "{{ ①.upper() }}", "{{ ①.get('w', '-') }}", "{{ ①|tojson }}", "{{ ①|int }}",
+    "{{ ① + 1 }}", "{{ ① - 1 }}", "{{ ① * 2 }}", "{{ -① }}", "{{ '%s' % ① }}", "{{ '%s'|format(①) }}",
+    "{{ '{}'.format(①) }}", "{% if ① > 1 %}x{% endif %}", "{% if ① == 'x' %}x{% endif %}",
+    "{% if ① is string %}{{ ① }}{% endif %}", "{% if ① is gt(1) %}x{% endif %}", "{{ ①|round }}",
+    "{{ ①|abs }}", "{{ ①|urlencode }}", "{{ 'x'|replace('x', ①) }}", "{{ {'k': ①}.k }}",
+    "{% if ①.count('x') %}x{% endif %}", "{% if 'x' in ① %}x{% endif %}", "{{ dict(k=①)|length }}",
+)  # fmt: skip
+_OF_LIST = (
+    "{{ ①|map(attribute='n')|join }}", "{{ ①|map(attribute='n', default='-')|join }}",
+    "{{ ①|selectattr('k', 'defined')|map(attribute='k')|join }}", "{{ ①|select|join }}",
+    "{{ ①|rejectattr('n', 'none')|map(attribute='n')|join }}", "{{ ①|selectattr('n')|list|length }}",
+    "{{ ①|join(', ', 'n') }}", "{{ ①|listed }}", "{{ ①|join(', ') }}", "{{ ①|sum(attribute='n') }}",
+    "{{ (①|first).n }}", "{{ ①[0].n }}", "{{ ①|sort(attribute='n,k')|map(attribute='n')|join }}",
+    "{{ ①|map('upper')|join }}", "{% if ①|select %}x{% endif %}", "{{ ①|length }}",
+    "{% for g, i in ①|groupby('n') %}{{ g }}{% endfor %}", "{% for k in ① %}{{ k }}{% endfor %}",
+    "{% for k, v in ①|items %}{{ k }}{{ v }}{% endfor %}", "{% for k, v in ① %}{{ v }}{% endfor %}",
+    "{% for k, v in ①.items() %}{{ v }}{% endfor %}", "{% for i in ①[:2] %}{{ i.n }}{% endfor %}",
+    "{% for i in ①|unique %}{{ i }}{% endfor %}", "{% for r in ①|batch(2) %}{{ r|length }}{% endfor %}",
+    "{% for k, v in ①|dictsort %}{{ v }}{% endfor %}", "{{ ①|max }}", "{{ (① or [])|length }}",
+)  # fmt: skip
+_OF_TWO = (
+    "{{ ①|default(②) }}", "{{ ② if ① is defined else 'n' }}", "{{ ① or ② }}", "{{ ① and ② }}",
+    "{{ ① if ① is defined else ② }}", "{% set v = ① %}{{ v|default(②) }}", "{{ ① + ② }}",
+    "{{ [①, ②]|join }}", "{{ [①, ②]|select|join }}", "{% if ① > ② %}x{% endif %}",
+    "{{ ①|replace(①, ②) }}", "{{ (① or ②).w }}",
+)  # fmt: skip
+_SIMPLE = (
+    "①", "① is defined", "①|default(false)", "① == 't'", "①|length > 3", "① is not defined",
+    "① is none", "① is mapping",
+)  # fmt: skip
+
+_EXPRESSIONS = st.one_of(
+    [_filled(p, PATHS) for p in _OF_ONE]
+    + [_filled(p, LISTS) for p in _OF_LIST]
+    + [_filled(p, PATHS, PATHS) for p in _OF_TWO]
+)
+_CONDITIONS = st.recursive(
+    st.one_of([_filled(p, PATHS) for p in _SIMPLE]),
+    lambda c: st.one_of([_filled(p, c, c) for p in ("(① and ②)", "(① or ②)", "not (①)")]),
+    max_leaves=3,
+)
+_TEMPLATES = st.recursive(
+    _EXPRESSIONS,
+    lambda c: st.one_of(
+        [
+            st.lists(c, min_size=1, max_size=3).map("".join),
+            _filled("{% if ① %}②{% endif %}", _CONDITIONS, c),
+            _filled("{% if ① %}②{% else %}③{% endif %}", _CONDITIONS, c, c),
+            _filled("{% for i in ① %}{{ i.n }}②{% endfor %}", LISTS, c),
+            _filled("{% for i in ①|default([]) %}{{ i.o }}②{% endfor %}", LISTS, c),
+            _filled(
+                "{% for i in ① %}{% if i.k is defined %}{{ i.k }}{% endif %}②{% endfor %}", LISTS, c
+            ),
+            _filled("{% set v = ① %}②{% if v is defined %}{{ v }}{% endif %}", PATHS, c),
+        ]
+    ),
+    max_leaves=6,
+)
+_SCALARS = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        2,
+        -1.5,
+        10**16,
+        "",
+        "t",
+        "19.9",
+        "2026-12-03",
+        "2026-12-03 18:30",
+        "EUR",
+    ),
+    *("https://a.example/x", 1763820786, [], {}, ["t"], [None], {"w": "t"}, [{"n": 1}], [["t", 2]]),
+)
+_NAMES = st.sampled_from(["x", "y", "z", "l", "w", "n", "k", "o"])
+_VALUES = st.recursive(
+    st.sampled_from(_SCALARS),
+    lambda v: st.one_of(st.lists(v, max_size=2), st.dictionaries(_NAMES, v, max_size=3)),
+    max_leaves=4,
+)
 
 
-def _conditions(conditional: bool) -> st.SearchStrategy[str]:
-    simple = ["① is defined"]
-    if conditional:
-        simple += ["①|default(false)", "①", "① == 't'", "①|length > 3", "① is not defined"]
-        simple += ["① is none"]
-    joins = ["(① and ②)"] + (["(① or ②)", "not (①)"] if conditional else [])
-    return st.recursive(
-        st.one_of([_filled(p, PATHS) for p in simple]),
-        lambda c: st.one_of([_filled(p, c, c) for p in joins]),
-        max_leaves=3,
-    )
-
-
-def _templates(conditional: bool) -> st.SearchStrategy[str]:
-    condition = _conditions(conditional)
-    return st.recursive(
-        _expressions(conditional),
-        lambda c: st.one_of(
-            [
-                st.lists(c, min_size=1, max_size=3).map("".join),
-                _filled("{% if ① %}②{% endif %}", condition, c),
-                _filled(
-                    "{% for i in ① %}{{ i.n }}{% if i.k is defined %}{{ i.k }}{% endif %}②"
-                    "{% endfor %}",
-                    LISTS,
-                    c,
-                ),
-                _filled("{% for i in ①|default([]) %}{{ i.o }}②{% endfor %}", LISTS, c),
-                _filled("{% set v = ① %}②{% if v is defined %}{{ v }}{% endif %}", PATHS, c),
-            ]
-            + (
-                [_filled("{% if ① %}②{% else %}③{% endif %}", condition, c, c)]
-                if conditional
-                else []
-            )
-        ),
-        max_leaves=8,
-    )
-
-
-def _data(field: Field, everything: bool) -> Any:
-    """Data that satisfies a contract: all that it names, or only what it requires."""
+def _example(field: Field) -> Any:
+    """A value that goes with all that a contract names."""
     if field.children or field.kind == "object":
-        wanted = {n: c for n, c in field.children.items() if everything or c.required}
-        return {"more": 1, **{n: _data(c, everything) for n, c in wanted.items()}}
+        return {"more": 1} | {name: _example(child) for name, child in field.children.items()}
     if field.kind == "array":
-        return [_data(field.item, everything)] if field.item else []
-    return 3 if field.kind == "number" else "t"
+        return [_example(field.item)] if field.item else []
+    if "date" in field.sure or "datetime" in field.sure:
+        return "2026-12-03T18:30:00Z"
+    of_its_own = {"link": "https://a.example", "currency": "EUR"}
+    return next((v for d, v in of_its_own.items() if d in field.sure), 3)
 
 
-def _contradictory(field: Field) -> bool:
-    """A field that a template uses as two kinds at once, which no data can satisfy."""
-    if field.children and (field.item or field.kind not in ("object", "any")):
-        return True
-    inside = [*field.children.values(), *([field.item] if field.item else [])]
-    return any(map(_contradictory, inside))
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    parts = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for name, part in parts:
+        yield (*path, name)
+        yield from _places(part, (*path, name))
+
+
+def _put(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The data with another value in one place; without any for `...`."""
+    data = copy.deepcopy(data)
+    inner = data
+    for part in path[:-1]:
+        inner = inner[part]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return data
+
+
+def _renders(source: str, data: dict[str, Any]) -> bool:
+    try:
+        ENVIRONMENT.from_string(source).render({**data, "locale": "es"})
+    except (WordsError, jinja2.TemplateError, *WRONG):
+        return False
+    return True
+
+
+PROPERTY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@PROPERTY
+@given(_TEMPLATES, st.data())
+def test_whatever_renders_is_accepted_by_the_schema(source: str, draw: st.DataObject) -> None:
+    source = MACROS + source
+    field = read(source).data
+    schema = jsonschema_rs.validator_for(to_json_schema(field))
+    data: Any = _example(field)
+    for _ in range(draw.draw(st.integers(0, 3))):
+        places = list(_places(data))
+        if places:
+            value = draw.draw(st.one_of(st.just(...), _VALUES))
+            data = _put(data, draw.draw(st.sampled_from(places)), value)
+    if _renders(source, data):
+        assert schema.is_valid(data), (source.removeprefix(MACROS), data, schema)
 
 
 def _required(field: Field, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -523,61 +545,12 @@ def _required(field: Field, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
         yield from _required(field.item, (*path, 0))
 
 
-def _without(data: Any, path: tuple[Any, ...]) -> Any:
-    data = copy.deepcopy(data)
-    inner = data
-    for part in path[:-1]:
-        inner = inner[part]
-    del inner[path[-1]]
-    return data
-
-
-def _is_optional(field: Field, path: str) -> bool:
-    for part in re.findall(r"[^.\[\]]+", path):
-        inner = field.children.get(part)
-        if inner is None or not inner.required:
-            return True
-        field = inner
-    return False
-
-
-PROPERTY = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-
-
 @PROPERTY
-@given(_templates(conditional=True))
-def test_data_that_satisfies_the_contract_renders_but_for_conditional_fields(source: str) -> None:
-    data = read(MACROS + source).data
-    if _contradictory(data):
-        return
-    template = ENVIRONMENT.from_string(MACROS + source)
-    everything, least = _data(data, True), _data(data, False)
-    assert missing(data, everything) == []
-    assert missing(data, least) == []
-    try:
-        template.render(everything)
-        template.render(least)
-    except MissingField as error:
-        assert _is_optional(data, error.field)
-    except (TypeError, WordsError):  # the template prints a list, or the like
-        return
-    for path in _required(data):
-        assert missing(data, _without(everything, path))
-
-
-@PROPERTY
-@given(_templates(conditional=False))
-def test_without_other_conditions_required_is_exactly_what_rendering_needs(source: str) -> None:
-    data = read(MACROS + source).data
-    if _contradictory(data):
-        return
-    template = ENVIRONMENT.from_string(MACROS + source)
-    everything = _data(data, True)
-    try:
-        template.render(everything)
-        template.render(_data(data, False))
-        for path in _required(data):
-            with pytest.raises(MissingField):
-                template.render(_without(everything, path))
-    except (TypeError, WordsError):
-        return
+@given(_TEMPLATES)
+def test_what_is_required_is_needed(source: str) -> None:
+    source = MACROS + source
+    field = read(source).data
+    data = _example(field)
+    if _renders(source, data):
+        for path in _required(field):
+            assert not _renders(source, _put(data, path, ...))

@@ -30,6 +30,7 @@ class Stage:
         self.client = client
         self._place = place
         self._queues = ""
+        self._topics: dict[str, str] = {}
 
     def at(self, place: Place) -> Stage:
         """The same stage, by somebody who knows where it is."""
@@ -68,7 +69,10 @@ class Stage:
         return names.table(self.name, name)
 
     def topic_arn(self, name: str) -> str:
-        return self.place.topic_arn(names.topic(self.name, name))
+        found = self._topics.get(name)
+        if found is None:
+            found = self._topics[name] = self.place.topic_arn(names.topic(self.name, name))
+        return found
 
     def queue_url(self, lane: str) -> str:
         """The URL of a lane's queue. All of a stage's differ in the name alone, so AWS is asked for

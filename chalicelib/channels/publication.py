@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.words import limits
@@ -22,11 +22,12 @@ class Publication:
     message: str
     attributes: Mapping[str, str]
     structured: bool = True
+    # Bytes, as SNS counts them; asked for more than once.
+    size: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def size(self) -> int:
-        """Bytes, as SNS counts them."""
-        return limits.size(self.subject, self.message, self.attributes)
+    def __post_init__(self) -> None:
+        size = limits.size(self.subject, self.message, self.attributes)
+        object.__setattr__(self, "size", size)
 
 
 # Why a publication did not go out, and so what can be done about it.

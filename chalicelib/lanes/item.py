@@ -23,7 +23,7 @@ KEPT: Final = "kept"  # made visible again: it comes back
 DETAIL_CHARACTERS: Final = 1000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Item:
     """A message, what it says, and what is known of it. `outcome` is empty until it is known.
 

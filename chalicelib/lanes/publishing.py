@@ -15,7 +15,8 @@ from chalicelib.store import ledger, statuses
 
 def publish(run: Invocation, wave: Sequence[Item]) -> None:
     """Publish what each of these has to publish, no two of one key, and settle it by the answers."""
-    wave = _announce(run, wave)
+    careful = [item for item in wave if run.fates.skips(item.record.type)]
+    wave = _announce(run, wave, careful) if careful else wave
     flat = [(item, name) for item in wave for name in item.publications]
     if not flat:
         return
@@ -23,27 +24,24 @@ def publish(run: Invocation, wave: Sequence[Item]) -> None:
         run.stage,
         [item.publications[name] for item, name in flat],
         in_time=run.in_time,
-        once=any(run.fates.skips(item.record.type) for item in wave),
+        once=bool(careful),
     )
-    by_item: dict[int, dict[str, Result]] = {}
+    by_item: dict[Item, dict[str, Result]] = {}
     for (item, name), result in zip(flat, results, strict=True):
-        by_item.setdefault(id(item), {})[name] = result
+        by_item.setdefault(item, {})[name] = result
+    now = run.now.timestamp()
     for item in wave:
-        skips = run.fates.skips(item.record.type)
-        age = run.now.timestamp() - item.message.sent_at
-        settle(item, by_item[id(item)], age, skips, run.at)
+        age = now - item.message.sent_at
+        settle(item, by_item[item], age, item in careful, run.at)
     _tell(run, wave, results)
 
 
-def _announce(run: Invocation, wave: Sequence[Item]) -> list[Item]:
-    """Write down what is about to be asked, for the types that must never be sent twice.
+def _announce(run: Invocation, wave: Sequence[Item], careful: Sequence[Item]) -> list[Item]:
+    """Write down what is about to be asked of the `careful`, which must never be sent twice.
 
     Should the worker end before it knows the answers, nobody will know them: what was announced counts
     as unknown. Those that cannot be written down are kept, unsent.
     """
-    careful = [item for item in wave if run.fates.skips(item.record.type)]
-    if not careful:
-        return list(wave)
     unknown = {item.record.key: item.record.unknown for item in careful}
     for item in careful:
         item.record.unknown = (*item.record.unknown, *item.publications)

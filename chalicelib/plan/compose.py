@@ -25,7 +25,7 @@ class Composed:
     @property
     def template(self) -> str:
         """The versions of the templates that were rendered."""
-        return " ".join(dict.fromkeys(m.version for m in self.messages.values()))
+        return " ".join(dict.fromkeys([message.version for message in self.messages.values()]))
 
 
 def compose(

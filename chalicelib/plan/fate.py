@@ -100,11 +100,13 @@ class Fates:
                 record.status == statuses.PUBLISHING and not unknown
             ):  # written by an earlier version
                 unknown = tuple(publications)
-        left = {
-            name: publication
-            for name, publication in publications.items()
-            if name not in record.sent and name not in unknown
-        }
+        left = publications
+        if record.sent or unknown:
+            left = {
+                name: publication
+                for name, publication in publications.items()
+                if name not in record.sent and name not in unknown
+            }
         if left:
             return Fate("", publications=left, unknown=unknown, composed=composed)
         if unknown:

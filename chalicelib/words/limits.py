@@ -62,10 +62,8 @@ def subject_problem(subject: str) -> str | None:
 
 def size(subject: str | None, message: str, attributes: Mapping[str, str]) -> int:
     """Bytes that SNS counts for one publication: body, subject, attribute names, types and values."""
-    total = _utf8(message) + (_utf8(subject) if subject else 0)
-    for name, value in attributes.items():
-        total += len(name) + len("String") + _utf8(value)
-    return total
+    texts = "".join((subject or "", *attributes, *attributes.values()))
+    return _utf8(message) + _utf8(texts) + len("String") * len(attributes)
 
 
 def _utf8(text: str) -> int:

@@ -7,7 +7,6 @@ its reason, where `./heraldo dead-letters` shows it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -31,9 +30,6 @@ _LANE_OF_LAST_RESORT: Final = "alerts"
 # Seconds in which an event must begin to be taken, and then its dead letter: with what their last
 # calls take (`http.ANSWER_SECONDS`), less than the function has.
 _SECONDS: Final = 9.0
-# Characters that SQS does not take, which JSON can carry as escapes:
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-_REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def take_event(stage: Stage, envelope: Mapping[str, Any]) -> None:
@@ -125,7 +121,7 @@ def _dead_letter(
     message = Received(
         message_id=envelope["id"],
         receipt_handle="",
-        body=_REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
+        body=queues.REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
         group=queues.group_id(next(filter(None, keys), envelope["id"])),
         receives=1,
         attributes={},
@@ -149,4 +145,4 @@ def _dead_letter(
 
 def _text(value: object) -> str:
     """A text as SQS takes it in an attribute; nothing for what is no text."""
-    return _REFUSED.sub("?", value) if isinstance(value, str) else ""
+    return queues.REFUSED.sub("?", value) if isinstance(value, str) else ""

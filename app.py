@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Response, SQSEvent
+from chalice.app import Chalice, IAMAuthorizer, Response, SQSEvent
 
 from chalicelib import aws, checkout, log, names
-from chalicelib.door import api, bus, http
+from chalicelib.door import api, http
+from chalicelib.door import bus as eventbridge
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch
 from chalicelib.rules import reading
@@ -84,14 +85,12 @@ def lane_handler(lane: str) -> Callable[[SQSEvent], None]:
     return handler
 
 
-@app.on_cw_event({"detail-type": [bus.DETAIL_TYPE]})
-def events(event: CloudWatchEvent) -> None:
-    bus.take_event(aws.hurried_stage(), event.to_dict())
-
-
-@app.on_cw_event({"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]})
-def alarms(event: CloudWatchEvent) -> None:
-    bus.take_alarm(aws.hurried_stage(), event.to_dict())
+# At most so many at a time, for a burst on the bus must not take the account's concurrency from the lanes.
+@app.on_sqs_message(names.queue(STAGE, names.BUS), batch_size=10, maximum_concurrency=10)
+def bus(event: SQSEvent) -> None:
+    context: Any = event.context
+    records = event.to_dict()["Records"]
+    eventbridge.drain(aws.hurried_stage(), records, context.get_remaining_time_in_millis)
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:

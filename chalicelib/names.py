@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Final
 
 
 def stage() -> str:
@@ -16,12 +17,21 @@ def iam_callers() -> bool:
     return os.environ.get("HERALDO_AUTH") == "iam"
 
 
+BUS: Final = "bus"
+"""The queue that EventBridge puts events into. It has a function and dead letters as a lane has, and is
+none: events in it have no lane yet, and no order."""
+
+
 def queue(stage: str, lane: str) -> str:
-    return f"heraldo-{stage}-{lane}.fifo"
+    return f"heraldo-{stage}-{lane}{_ending(lane)}"
 
 
 def dead_queue(stage: str, lane: str) -> str:
-    return f"heraldo-{stage}-{lane}-dead.fifo"
+    return f"heraldo-{stage}-{lane}-dead{_ending(lane)}"
+
+
+def _ending(lane: str) -> str:
+    return "" if lane == BUS else ".fifo"
 
 
 def topic(stage: str, name: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ AUTH: Final = ("keys", "iam")
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+\Z")
 _URL: Final = re.compile(r"https://[^\s/]+(/\S*)?\Z")
-_KEYS: Final = ("region", "auth", "api_url")
+_KEYS: Final = ("region", "auth", "api_url", "unnamed_events", "alarm_prefixes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,23 @@ class Settings:
     """One stage.
 
     `region` is where it lives, if that is fixed; `auth` how callers of its API prove who they are;
-    `api_url` the address that they call, where that is not API Gateway's own.
+    `api_url` the address that they call, where that is not API Gateway's own. Whether it takes the events
+    on EventBridge's bus that name no stage is `unnamed_events`; how the names of alarms begin that it
+    tells of, beside its own, `alarm_prefixes`.
     """
 
     name: str
     region: str | None = None
     auth: str = AUTH[0]
     api_url: str | None = None
+    unnamed_events: bool = False
+    alarm_prefixes: tuple[str, ...] = ()
     line: int = 0
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """How the names of the alarms begin that it tells of."""
+        return (f"heraldo-{self.name}-", *self.alarm_prefixes)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -101,6 +111,7 @@ def load(text: str) -> dict[str, Settings]:
     lines = Lines(text)
     problems: list[Problem] = []
     found = {name: _stage(name, given, lines, problems) for name, given in raw.items()}
+    problems += _taken_twice(list(found.values()), lines)
     if LOCAL not in raw:
         problems.append(
             Problem(0, "", f"there is no [{LOCAL}], which `make run` brings up: add it")
@@ -123,7 +134,7 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
     for key in given:
         if key not in _KEYS:
             wrong(f"unknown key {key!r}{did_you_mean(key, _KEYS)}", key)
-    region, auth, api_url = (given.get(key) for key in _KEYS)
+    region, auth, api_url, unnamed, prefixes = (given.get(key) for key in _KEYS)
     if region is not None and not _matches(_REGION, region):
         wrong("region must be one of AWS, such as 'eu-west-1'", "region")
     elif region is not None and name == LOCAL:
@@ -132,7 +143,36 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         wrong(f"auth must be one of {', '.join(AUTH)}", "auth")
     if api_url is not None and not _matches(_URL, api_url):
         wrong("api_url must be an address, such as 'https://events.shop.example'", "api_url")
-    return Settings(name, region, AUTH[0] if auth is None else auth, api_url, line)
+    if not isinstance(unnamed, bool | None):
+        wrong("unnamed_events must be true or false", "unnamed_events")
+    if prefixes is None:
+        prefixes = []
+    elif not isinstance(prefixes, list) or not all(isinstance(p, str) and p for p in prefixes):
+        wrong("alarm_prefixes must be a list of beginnings, such as ['shop-']", "alarm_prefixes")
+        prefixes = []
+    return Settings(
+        name,
+        region,
+        AUTH[0] if auth is None else auth,
+        api_url,
+        bool(unnamed),
+        tuple(dict.fromkeys(prefixes)),
+        line,
+    )
+
+
+def _taken_twice(stages: Sequence[Settings], lines: Lines) -> Iterator[Problem]:
+    """What two stages of one account would both take. `local` is in no account with others."""
+    unnamed = [stage for stage in stages if stage.unnamed_events and stage.name != LOCAL]
+    for second in unnamed[1:]:
+        said = f"{unnamed[0].name} has the events that name no stage already: one stage may"
+        yield Problem(lines.of(second.name, "unnamed_events"), second.name, said)
+    for stage in stages:
+        for other in stages:
+            for mine, theirs in itertools.product(stage.alarm_prefixes, other.alarms):
+                if other is not stage and (mine.startswith(theirs) or theirs.startswith(mine)):
+                    said = f"alarms that begin with {mine!r} may be {other.name}'s ({theirs!r})"
+                    yield Problem(lines.of(stage.name, "alarm_prefixes"), stage.name, said)
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:

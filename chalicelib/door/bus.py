@@ -1,148 +1,187 @@
-"""EventBridge as a door: events put on the bus, and CloudWatch alarms made readable.
+"""EventBridge as a door: what its rules put into the bus's queue is taken like what comes over HTTP.
 
 Nobody waits for an answer here, so an event that cannot be accepted goes to a dead-letter queue with
-its reason, where `./heraldo dead-letters` shows it.
+its reason, where `./heraldo dead-letters` shows it; and one that cannot be accepted *now* stays in the
+queue. A message is deleted when its event, or its dead letter, is safe, and not before: whatever ends
+the function in between, it comes again, and its id makes that harmless.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
 
 from chalicelib import log
 from chalicelib.door import intake
-from chalicelib.door.intake import Accepted
-from chalicelib.door.keys import lies_beneath
+from chalicelib.door.envelope import Opened, opened
+from chalicelib.door.intake import Accepted, Checked
 from chalicelib.errors import PermanentError, TransientError
 from chalicelib.events.event import MAX_ID, MAX_SOURCE, ORDERED_BY
 from chalicelib.lanes import queues
+from chalicelib.lanes.dispatch import Redeliver
 from chalicelib.lanes.queues import DeadLetter, Received
+from chalicelib.lanes.settle import wait_seconds
+from chalicelib.names import BUS, Place
 from chalicelib.patience import Patience
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
 
-DETAIL_TYPE: Final = "Heraldo Event"
-ALARM: Final = "aws.alarm"
-# Where an event is dead-lettered whose type, and so whose lane, cannot be told.
-_LANE_OF_LAST_RESORT: Final = "alerts"
-# Seconds in which an event must begin to be taken, and then its dead letter: with what their last
-# calls take (`http.ANSWER_SECONDS`), less than the function has.
-_SECONDS: Final = 9.0
+# Seconds in which events must begin to be taken. With what the last calls take, their dead letters and
+# the end of the batch, it is less than the function has.
+_SECONDS: Final = 8.0
+# What one more round may need, all services hanging.
+_ROUND_MILLISECONDS: Final = 20_000
+# Received more often than this, a message is handled alone and after all others: it may be what ends
+# the function before it comes to delete anything.
+_TRUSTED_RECEIVES: Final = 3
+# Characters that SQS does not take, which JSON can carry as escapes:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def take_event(stage: Stage, envelope: Mapping[str, Any]) -> None:
-    """Accept an event that was put on the bus with detail-type `Heraldo Event`.
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A message on the way to a dead-letter queue. `event` is None where it holds none."""
 
-    The detail is an event as over HTTP. EventBridge's id makes it idempotent where it has none. Who
-    puts events on the bus speaks for nobody else: a source of the event's own lies beneath theirs.
-
-    Raises
-    ------
-    TransientError : neither the event nor its dead letter could be queued; Lambda tries again.
-    """
-    detail = envelope.get("detail")
-    raw: dict[str, Any] = dict(detail) if isinstance(detail, Mapping) else {}
-    if raw.get("id") is None:
-        raw["id"] = envelope["id"]
-    theirs, source = _source(envelope), raw.get("source")
-    if source is None:
-        raw["source"] = theirs
-    elif isinstance(source, str) and source and not lies_beneath(source, theirs):
-        raw["source"] = f"{theirs}/{source}"
-    _take(stage, raw, envelope)
+    message: Received
+    event: Opened | None
+    error: PermanentError
 
 
-def _source(envelope: Mapping[str, Any]) -> str:
-    """Who put it on the bus, as the URI that a CloudEvents source is."""
-    return f"eventbridge:{quote(str(envelope.get('source', '')), safe='/:.@')}"[:MAX_SOURCE]
-
-
-def take_alarm(stage: Stage, envelope: Mapping[str, Any]) -> None:
-    """Accept a CloudWatch alarm's change of state as an `aws.alarm` event.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+def drain(stage: Stage, records: Sequence[dict[str, Any]], remaining: Callable[[], int]) -> None:
+    """Deal with the records of one SQS Lambda event; `remaining` says how many milliseconds are left.
 
     Raises
     ------
-    TransientError : as `take_event`.
+    Redeliver : some messages are kept for redelivery; all others are already deleted.
+    TransientError : what is done could not be deleted; it comes again, and is known then.
     """
-    detail = envelope["detail"]
-    state = detail.get("state") or {}
-    data: dict[str, Any] = {
-        "name": detail.get("alarmName", ""),
-        "state": state.get("value", ""),
-        "previous": (detail.get("previousState") or {}).get("value", ""),
-        "reason": state.get("reason", ""),
-        "since": state.get("timestamp") or envelope.get("time", ""),
-        "region": envelope.get("region", ""),
-        "account": envelope.get("account", ""),
-    }
-    description = (detail.get("configuration") or {}).get("description")
-    if description:
-        data["description"] = description
-    raw = {
-        "id": envelope["id"],
-        "source": "eventbridge:aws.cloudwatch",
-        "type": ALARM,
-        "subject": f"alarm {data['name']}"[:1024],
-        "time": envelope.get("time"),
-        "data": data,
-    }
-    _take(stage, raw, envelope)
+    stage = stage.at(Place.of_arn(records[0]["eventSourceARN"]))
+    kept = 0
+    for number, messages in enumerate(_rounds([Received.of(record) for record in records])):
+        in_time = not number or remaining() >= _ROUND_MILLISECONDS
+        left = _take(stage, messages) if in_time else messages
+        waiting = {message.message_id for message in left}
+        done = [message for message in messages if message.message_id not in waiting]
+        url = stage.queue_url(BUS)
+        if done:
+            queues.delete(stage.sqs, url, done)
+        if left:
+            back = [(message, wait_seconds(message.receives)) for message in left]
+            queues.hand_back(stage.sqs, url, back)
+        kept += len(left)
+    if kept:
+        raise Redeliver(f"{kept} of {len(records)} messages are kept for redelivery")
 
 
-def _take(stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any]) -> None:
+def _rounds(messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
+    """All that is fresh at once, then what comes again and again, one by one."""
+    fresh = [message for message in messages if message.receives <= _TRUSTED_RECEIVES]
+    if fresh:
+        yield fresh
+    for message in messages:
+        if message.receives > _TRUSTED_RECEIVES:
+            yield [message]
+
+
+def _take(stage: Stage, messages: Sequence[Received]) -> list[Received]:
+    """Take what these hold, and dead-letter what cannot be; gives those that have to wait."""
+    rules = routing(stage.name)
+    checked: list[tuple[Received, Opened, Checked]] = []
+    letters: list[_Letter] = []
+    for message in messages:
+        event: Opened | None = None
+        try:
+            event = opened(message.body, stage.name)
+            if event.problem is not None:
+                raise event.problem
+            found = intake.check(
+                event.raw, rules, default_source=event.sender, default_time=event.time
+            )
+        except PermanentError as error:
+            letters.append(_Letter(message, event, error))
+        except Exception as error:  # ours, brought to light by this one: the others go on
+            log.error("unexpected", **log.origin(error))
+            why = f"Heraldo stumbled over it ({type(error).__name__})"
+            letters.append(_Letter(message, event, PermanentError("unexpected", why)))
+        else:
+            checked.append((message, event, found))
+    waiting: list[Received] = []
+    for (message, event, _), result in zip(checked, _accept(stage, checked), strict=True):
+        if isinstance(result, TransientError):
+            waiting.append(message)
+        elif not isinstance(result, Accepted):
+            letters.append(_Letter(message, event, result))
+    return waiting + [letter.message for letter in letters if not _bury(stage, letter)]
+
+
+def _accept(
+    stage: Stage, checked: Sequence[tuple[Received, Opened, Checked]]
+) -> list[Accepted | intake.Conflict | TransientError]:
+    """One result per event, in order; the ledger keeps who put it on the bus."""
+    patience = Patience(_SECONDS)
+    results: dict[str, Accepted | intake.Conflict | TransientError] = {}
+    for sender in dict.fromkeys(event.sender for _, event, _ in checked):
+        theirs = [(message, found) for message, event, found in checked if event.sender == sender]
+        taken = intake.accept(stage, [found for _, found in theirs], sender, patience)
+        results |= {m.message_id: r for (m, _), r in zip(theirs, taken, strict=True)}
+    return [results[message.message_id] for message, _, _ in checked]
+
+
+def _bury(stage: Stage, letter: _Letter) -> bool:
+    """Put a message into the dead-letter queue of the lane that its event is for, as that event; or, as
+    it came, into the bus's own. Says whether it is safe there."""
+    event = letter.event
+    lane = _lane(stage, event)
+    if event is None or lane is None:
+        lane, safe = BUS, _bury_unread(stage, letter)
+    else:
+        body = json.dumps(event.raw, ensure_ascii=False, separators=(",", ":"))
+        # Its ordering key, as far as it can be read: a redrive keeps what the event asked for.
+        keys = (_text(event.raw.get(name)) for name in ORDERED_BY)
+        message = Received(
+            message_id=letter.message.message_id,
+            receipt_handle="",
+            body=_REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
+            group=queues.group_id(next(filter(None, keys), event.id)),
+            receives=1,
+            attributes={},
+        )
+        dead = DeadLetter(
+            message,
+            letter.error.reason,
+            _text(str(letter.error)),
+            _text(event.raw["id"])[:MAX_ID],
+            _text(event.raw["source"])[:MAX_SOURCE],
+            _text(event.raw.get("type"))[:MAX_ID],
+        )
+        safe = bool(queues.dead_letter(stage.sqs, stage.dead_queue_url(lane), [dead]))
+    event_id = event.id if event else letter.message.message_id
+    if safe:
+        log.warning("dead-lettered", lane=lane, event=event_id, reason=letter.error.reason)
+    else:
+        log.error("the dead-letter queue refuses", lane=lane, letters=1)
+    return safe
+
+
+def _lane(stage: Stage, event: Opened | None) -> str | None:
+    """The lane that an event is for; None where that cannot be told, or it is another stage's."""
+    if event is None or event.problem is not None:
+        return None
     try:
-        checked = intake.check(raw, routing(stage.name), default_source="eventbridge")
-    except PermanentError as error:
-        _dead_letter(stage, raw, envelope, error)
-        return
-    [result] = intake.accept(stage, [checked], _source(envelope), Patience(_SECONDS))
-    if isinstance(result, TransientError):
-        # Lambda would try twice more and then forget it; a dead letter stays until it is redriven.
-        _dead_letter(stage, raw, envelope, PermanentError("unavailable", str(result)))
-    elif not isinstance(result, Accepted):
-        _dead_letter(stage, raw, envelope, result)
-
-
-def _dead_letter(
-    stage: Stage, raw: dict[str, Any], envelope: Mapping[str, Any], error: PermanentError
-) -> None:
-    event_type = _text(raw.get("type"))
-    try:
-        lane = routing(stage.name).lane(event_type)
+        return routing(stage.name).lane(_text(event.raw.get("type")))
     except PermanentError:
-        lane = _LANE_OF_LAST_RESORT
-    body = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
-    # Its ordering key, as far as it can be read: a redrive keeps what the event asked for.
-    keys = (_text(raw.get(name)) for name in ORDERED_BY)
-    message = Received(
-        message_id=envelope["id"],
-        receipt_handle="",
-        body=queues.REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
-        group=queues.group_id(next(filter(None, keys), envelope["id"])),
-        receives=1,
-        attributes={},
-    )
-    letter = DeadLetter(
-        message,
-        error.reason,
-        _text(str(error)),
-        _text(raw["id"])[:MAX_ID],
-        _text(raw["source"])[:MAX_SOURCE],
-        event_type[:MAX_ID],
-    )
+        return None
 
-    def put() -> None:
-        if not queues.dead_letter(stage.sqs, stage.dead_queue_url(lane), [letter]):
-            raise TransientError("the dead letter was not queued")
 
-    Patience(_SECONDS).ask(put)
-    log.warning("dead-lettered", lane=lane, event=envelope["id"], reason=error.reason)
+def _bury_unread(stage: Stage, letter: _Letter) -> bool:
+    about = {"reason": letter.error.reason, "detail": _text(str(letter.error))[:1000]}
+    return queues.put(stage.sqs, stage.dead_queue_url(BUS), letter.message.body, about)
 
 
 def _text(value: object) -> str:
     """A text as SQS takes it in an attribute; nothing for what is no text."""
-    return queues.REFUSED.sub("?", value) if isinstance(value, str) else ""
+    return _REFUSED.sub("?", value) if isinstance(value, str) else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
@@ -39,6 +39,8 @@ class Checked:
     lane: str
     composed: Composed
     test: bool = False
+    timed: bool = True
+    """Whether its time is its own, and so part of what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,14 @@ class Conflict(PermanentError):
         self.fields = tuple(fields)
 
 
-def check(raw: object, rules: Routing, *, default_source: str, test: bool = False) -> Checked:
+def check(
+    raw: object,
+    rules: Routing,
+    *,
+    default_source: str,
+    default_time: str | None = None,
+    test: bool = False,
+) -> Checked:
     """Read an event and make sure that it can be delivered, which is: render it.
 
     Raises
@@ -68,13 +77,16 @@ def check(raw: object, rules: Routing, *, default_source: str, test: bool = Fals
     odd = bounds.problems(raw)
     if odd:
         raise InvalidEvent("invalid-event", odd)
+    timed = default_time is None or (isinstance(raw, dict) and raw.get("time") is not None)
+    if isinstance(raw, dict) and not timed:
+        raw = {**raw, "time": default_time}
     found = event.parse(raw, default_source=default_source)
     if len(found.to_json().encode()) > EVENT_BYTES:
         raise InvalidEvent("too-large", [FieldError("event", "is larger than 256 KiB")])
     known = templates()
     if found.type not in known.types:
         raise InvalidEvent("unknown-type", [FieldError("type", _unknown_type(found.type, known))])
-    return Checked(found, *_composed(found, known, rules), test)
+    return Checked(found, *_composed(found, known, rules), test, timed)
 
 
 def _composed(found: Event, known: Templates, rules: Routing) -> tuple[str, Composed]:
@@ -120,7 +132,8 @@ class _Claim:
         self.lane = checked.lane
         named = bool(checked.event.id)
         self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
-        self.fields = fingerprint.of(checked.event)
+        said = checked.event if checked.timed else replace(checked.event, time=None)
+        self.fields = fingerprint.of(said)
         # Without an id, equal content within FIFO's five minutes is one event: this finds it.
         self.content = "" if named else self._content()
         self.duplicate = False

@@ -18,9 +18,6 @@ from chalicelib.store.record import Record
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# Characters that SQS does not take, which JSON can carry as escapes:
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 
 
@@ -90,11 +87,6 @@ def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[st
     )
 
 
-def attribute(text: str) -> dict[str, str]:
-    """A message attribute with this text; what SQS would refuse the whole message for is a `?` in it."""
-    return {"DataType": "String", "StringValue": REFUSED.sub("?", text)}
-
-
 def group_id(ordering_key: str) -> str:
     """An ordering key as SQS takes it: itself, or a hash of it where it is too long or too odd."""
     if _GROUP.match(ordering_key):
@@ -162,6 +154,16 @@ def dead_letter(sqs: SQSClient, queue_url: str, letters: Sequence[DeadLetter]) -
     return safe
 
 
+def put(sqs: SQSClient, queue_url: str, body: str, attributes: Mapping[str, str]) -> bool:
+    """Put one message into a standard queue, with attributes that are texts; says whether it is there."""
+    about: Any = {n: {"DataType": "String", "StringValue": v} for n, v in attributes.items() if v}
+    try:
+        sqs.send_message(QueueUrl=queue_url, MessageBody=body, MessageAttributes=about)
+    except aws.FAILURES:
+        return False
+    return True
+
+
 def entry_bytes(entry: Mapping[str, Any]) -> int:
     """What SQS counts of a message to send: its body, and names, types and values of attributes."""
     total = len(entry["MessageBody"].encode())
@@ -185,7 +187,9 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
         "MessageGroupId": letter.message.group,
         "MessageDeduplicationId": letter.message.message_id,
         "MessageAttributes": {
-            name: attribute(value) for name, value in attributes.items() if value
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in attributes.items()
+            if value
         },
     }
     if entry_bytes(entry) > MESSAGE_BYTES:

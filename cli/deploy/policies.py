@@ -11,18 +11,20 @@ from typing import Any, Final
 from chalicelib import names
 
 API: Final = "api_handler"
-BUS: Final = ("events", "alarms")  # fed by EventBridge
 
 # AWS authorises a batch of these through the single action, the local AWS asks for the batch's own
 # name. The star covers both, and on AWS nothing else.
 _SEND: Final = "sqs:SendMessage*"
 _PUBLISH: Final = "sns:Publish*"
-_SETTLE: Final = ("sqs:DeleteMessage*", "sqs:ChangeMessageVisibility*")
+_RECEIVE: Final = (
+    *("sqs:ReceiveMessage", "sqs:GetQueueAttributes"),
+    *("sqs:DeleteMessage*", "sqs:ChangeMessageVisibility*"),
+)
 
 
 def functions(lanes: Collection[str]) -> tuple[str, ...]:
     """Every function of a stage with these lanes, by the name that chalice knows it by."""
-    return (API, *lanes, *BUS)
+    return (API, *lanes, names.BUS)
 
 
 def function_name(stage: str, function: str) -> str:
@@ -34,7 +36,7 @@ def policy(stage: str, function: str, lanes: Collection[str]) -> dict[str, Any]:
     """What `function` may do in `stage`: nothing that it does not do today."""
     if function == API:
         statements = _api(stage, lanes)
-    elif function in BUS:
+    elif function == names.BUS:
         statements = _bus(stage, lanes)
     else:
         statements = _lane(stage, function)
@@ -77,14 +79,17 @@ def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
 
 def _bus(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
     # Nobody waits for an answer there, so what cannot be accepted is dead-lettered.
-    dead = [_queue(names.dead_queue(stage, lane)) for lane in lanes]
-    return [*_intake(stage, lanes), _allow([_SEND, "sqs:GetQueueUrl"], *dead)]
+    dead = [_queue(names.dead_queue(stage, lane)) for lane in (*lanes, names.BUS)]
+    return [
+        *_intake(stage, lanes),
+        _allow([_SEND], *dead),
+        _allow([*_RECEIVE], _queue(names.queue(stage, names.BUS))),
+    ]
 
 
 def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
-    receive = ["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *_SETTLE]
     return [
-        _allow(receive, _queue(names.queue(stage, lane))),
+        _allow([*_RECEIVE], _queue(names.queue(stage, lane))),
         _allow([_SEND], _queue(names.dead_queue(stage, lane))),
         _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
         # A transaction is authorised through the actions that it is made of: puts.

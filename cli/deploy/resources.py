@@ -7,18 +7,21 @@ Every number below is a choice or a limit; the limits' source is the page named 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from chalicelib import names
+from chalicelib.door import envelope
 from chalicelib.rules import reading
 from chalicelib.rules.reading import Problem, RoutingError
 from chalicelib.rules.routing import Routing
 from cli.deploy import policies
 from cli.paths import ROOT, ROUTING
+from cli.stages import Settings, stages
 
 Resources = dict[str, dict[str, Any]]
 
@@ -58,13 +61,18 @@ def infrastructure(stage: str, root: Path = ROOT, *, also: Routing | None = None
 
     Raises
     ------
-    RoutingError : what is declared cannot be read, or clashes with what `infra/` has.
+    RoutingError, StagesError : what is declared cannot be read, or clashes with what `infra/` has.
     """
     routing = reading.read(root / ROUTING, stage)
     if also is not None:
         lanes, topics = {**also.lanes, **routing.lanes}, {**also.topics, **routing.topics}
         routing = Routing(lanes, topics, routing.rules)
-    template: dict[str, Any] = _read(root / RESOURCES, stage)
+    declared = stages(root)
+    patterns = {
+        "EventsPattern": json.dumps(events_pattern(declared[stage], declared)),
+        "AlarmsPattern": json.dumps(alarms_pattern(declared[stage])),
+    }
+    template: dict[str, Any] = _read(root / RESOURCES, stage, **patterns)
     problems: list[Problem] = []
     for name, line, found in _declared(stage, routing):
         for logical_id in found.keys() & template["Resources"].keys():
@@ -86,13 +94,13 @@ def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
 
     Raises
     ------
-    RoutingError : as `infrastructure`.
+    RoutingError, StagesError : as `infrastructure`.
     """
     template = infrastructure(stage, root)
     template["Resources"] |= _read(root / PACKAGED, stage)["Resources"]
     lanes = reading.read(root / ROUTING, stage).lanes
     for function in policies.functions(lanes):
-        template["Resources"] |= _function(stage, function, mapped=function in lanes)
+        template["Resources"] |= _function(stage, function, mapped=function != policies.API)
     return template
 
 
@@ -107,9 +115,30 @@ def camel(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("-"))
 
 
-def _read(file: Path, stage: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(file.read_text("utf-8").replace("${Stage}", stage))
+def _read(file: Path, stage: str, **words: str) -> dict[str, Any]:
+    text = file.read_text("utf-8")
+    for word, meaning in {"Stage": stage, **words}.items():
+        text = text.replace(f"${{{word}}}", meaning)
+    found: dict[str, Any] = yaml.safe_load(text)
     return found
+
+
+def events_pattern(stage: Settings, declared: Collection[str]) -> dict[str, Any]:
+    """Which events on the bus are a stage's: those that name it; and for one stage those that name none,
+    or one that there is not, so that a slip of the pen is told instead of lost."""
+    named: list[Any] = [stage.name]
+    if stage.unnamed_events:
+        named += [{"exists": False}, None, {"anything-but": list(declared)}]
+    return {"detail-type": [envelope.DETAIL_TYPE], "detail": {"stage": named}}
+
+
+def alarms_pattern(stage: Settings) -> dict[str, Any]:
+    """Which alarms of the account a stage tells of: by how their names begin."""
+    return {
+        "source": ["aws.cloudwatch"],
+        "detail-type": [envelope.ALARM_DETAIL_TYPE],
+        "detail": {"alarmName": [{"prefix": start} for start in stage.alarms]},
+    }
 
 
 def _declared(stage: str, routing: Routing) -> list[tuple[str, int, Resources]]:

@@ -9,6 +9,8 @@ from typing import Final
 
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
+from chalicelib.events.event import Event
+from chalicelib.names import BUS
 from chalicelib.plan.compose import Composed
 from chalicelib.plan.fate import Fate, Fates
 from chalicelib.rules.routing import Routing
@@ -46,6 +48,7 @@ class Judge:
 
     def __init__(self, stage: Stage, rules: Routing, templates: Templates) -> None:
         self._stage = stage
+        self._rules = rules
         self._fates = Fates(rules, templates, stage.topic_arn)
 
     def records(self, letters: Sequence[Letter]) -> dict[EventKey, Record]:
@@ -58,8 +61,11 @@ class Judge:
     def judge(self, letter: Letter, record: Record | None) -> Verdict:
         """What would become of this letter now."""
         known = record or Record(letter.id, letter.source, type=letter.type)
+        lane, content = letter.lane, letter.content
         try:
-            fate = self._fates.of(letter.content, known, letter.lane, datetime.now(UTC))
+            if lane == BUS and isinstance(content, Event):
+                lane = self._rules.lane(content.type)
+            fate = self._fates.of(content, known, lane, datetime.now(UTC))
         except PermanentError as error:
             return Verdict(fails=error)
         sends = tuple(fate.publications)

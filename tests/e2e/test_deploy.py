@@ -126,26 +126,49 @@ FULL = (
 )
 
 
-def deliver(emulator: Emulator, tmp_path: Path, subject: str) -> list[inbox.Delivery]:
-    """Queue a CloudEvent as a script does, and wait for what subscribers get."""
+def subscribe(emulator: Emulator) -> str:
+    """Hear every topic; gives the URL of the queue that does."""
     sqs, sns = emulator.client("sqs"), emulator.client("sns")
     topics = {t["TopicArn"].rsplit("-", 1)[1]: t["TopicArn"] for t in sns.list_topics()["Topics"]}
-    queue = inbox.subscribe(sqs, sns, topics)
+    return inbox.subscribe(sqs, sns, topics)
+
+
+def heard(emulator: Emulator, queue: str, tmp_path: Path) -> list[inbox.Delivery]:
+    """Wait for what subscribers get of a critical.alert, on its two topics."""
+    found: list[inbox.Delivery] = []
+    for _ in range(20):
+        inbox.receive(emulator.client("sqs"), queue, tmp_path / "inbox.jsonl", found.append, wait=1)
+        if len(found) == 2:
+            break
+    return found
+
+
+def critical(subject: str) -> dict[str, Any]:
     sample = Path(__file__).parents[2] / "templates" / "critical.alert" / "sample.json"
     event: dict[str, Any] = json.loads(sample.read_text("utf-8"))
     event |= {"specversion": "1.0", "id": subject}
     event["data"]["summary"] = subject
-    sqs.send_message(
-        QueueUrl=sqs.get_queue_url(QueueName=f"heraldo-{STAGE}-alerts.fifo")["QueueUrl"],
-        MessageBody=json.dumps(event),
+    return event
+
+
+def deliver(emulator: Emulator, tmp_path: Path, subject: str) -> list[inbox.Delivery]:
+    """Queue a CloudEvent as a script does, and wait for what subscribers get."""
+    queue = subscribe(emulator)
+    emulator.client("sqs").send_message(
+        QueueUrl=url(emulator, f"heraldo-{STAGE}-alerts.fifo"),
+        MessageBody=json.dumps(critical(subject)),
         MessageGroupId="g",
     )
-    found: list[inbox.Delivery] = []
-    for _ in range(20):
-        inbox.receive(sqs, queue, tmp_path / "inbox.jsonl", found.append, wait=1)
-        if len(found) == 2:
-            break
-    return found
+    return heard(emulator, queue, tmp_path)
+
+
+def deliver_over_the_bus(emulator: Emulator, tmp_path: Path, subject: str) -> list[inbox.Delivery]:
+    """The same with an event put on EventBridge's bus."""
+    queue = subscribe(emulator)
+    detail = json.dumps({**critical(subject), "stage": STAGE})
+    entry = {"Source": "shop", "DetailType": "Heraldo Event", "Detail": detail}
+    emulator.client("events").put_events(Entries=[entry])
+    return heard(emulator, queue, tmp_path)
 
 
 def mappings(emulator: Emulator) -> dict[str, str]:
@@ -160,7 +183,7 @@ def mappings(emulator: Emulator) -> dict[str, str]:
 EXPECTED_MAPPINGS = {
     f"heraldo-{STAGE}-{lane}.fifo": f"heraldo-{STAGE}-{lane}"
     for lane in ("orders", "promotions", "reminders", "alerts")
-}
+} | {f"heraldo-{STAGE}-bus": f"heraldo-{STAGE}-bus"}
 
 
 def test_infrastructure_and_then_plain_chalice_deploy(
@@ -180,6 +203,9 @@ def test_infrastructure_and_then_plain_chalice_deploy(
         f"heraldo-{STAGE}-company",
     }
     assert all("Llega por chalice deploy, ¿eh?" in d["message"] for d in delivered)
+    delivered = deliver_over_the_bus(emulator, tmp_path, "Llega por el bus, ¿eh?")
+    assert len(delivered) == 2
+    assert all("Llega por el bus, ¿eh?" in d["message"] for d in delivered)
 
     assert "nothing has changed" in shell(tree, emulator, "make", "infra", f"STAGE={STAGE}")
 

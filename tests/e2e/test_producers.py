@@ -6,7 +6,6 @@ import json
 import time
 import urllib.error
 import urllib.request
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +16,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from chalicelib import names
-from chalicelib.door import bus
+from chalicelib.door.envelope import DETAIL_TYPE
 from tests.e2e.conftest import Stack
 from tests.factories import sample
 
@@ -114,7 +113,7 @@ def put(stack: Stack, detail: dict[str, Any]) -> str:
         Entries=[
             {
                 "Source": "com.abedul.shop",
-                "DetailType": bus.DETAIL_TYPE,
+                "DetailType": DETAIL_TYPE,
                 "Detail": json.dumps(detail),
             }
         ]
@@ -159,48 +158,6 @@ def test_a_bad_event_on_the_bus_is_dead_lettered_with_its_reason(stack: Stack, u
     assert attributes["reason"] == "missing-data"
     assert "data.tracking" in attributes["detail"]
     assert attributes["event_id"] == unique
-
-
-def test_an_alarm_that_changes_its_state_is_told(stack: Stack, unique: str) -> None:
-    """The local CloudWatch puts nothing on the bus, and nobody else may as aws.cloudwatch: so the
-    deployed function is called with what AWS documents, and the rule is looked at.
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
-    """
-    envelope = {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "CloudWatch Alarm State Change",
-        "source": "aws.cloudwatch",
-        "account": "123456789012",
-        "time": "2026-12-03T08:12:42Z",
-        "region": "us-east-1",
-        "resources": [f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{unique}"],
-        "detail": {
-            "alarmName": unique,
-            "state": {
-                "value": "ALARM",
-                "reason": "probando",
-                "timestamp": "2026-12-03T08:12:41.985+0000",
-            },
-            "previousState": {"value": "OK", "timestamp": "2026-12-03T07:12:41.985+0000"},
-            "configuration": {"metrics": []},
-        },
-    }
-    events = stack.client("events")
-    [rule] = [
-        rule["Name"]
-        for rule in events.list_rules()["Rules"]
-        if events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(envelope))[
-            "Result"
-        ]
-    ]
-    [target] = events.list_targets_by_rule(Rule=rule)["Targets"]
-    stack.client("lambda").invoke(FunctionName=target["Arn"], Payload=json.dumps(envelope))
-
-    [delivery] = stack.received(lambda d: unique in d["subject"])
-    assert delivery["topic"] == "alerts"
-    assert delivery["subject"] == f"[ALARMA] {unique}"
-    assert "probando" in delivery["message"]
 
 
 @pytest.mark.parametrize("path", ["/nothing-here", "/events/a%2Fb"])

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from chalicelib import aws
+from chalicelib.door import bus
+from chalicelib.door.envelope import DETAIL_TYPE
 from chalicelib.words.render import Templates
 from cli import target as targets
 from cli.commands.dead_letters import command
@@ -405,3 +408,62 @@ def test_a_slow_rate_spreads_the_letters(stage: Stage, mend: Any) -> None:
 
 def test_a_stage_that_is_not_deployed_is_named(stage: Stage) -> None:
     assert "Stage prod is not deployed" in heraldo("list", "--stage", "prod", code=1).output
+
+
+BUS_DEAD = "heraldo-local-bus-dead"
+
+
+def on_the_bus(event_id: str, **detail: Any) -> str:
+    event = {"type": "order.shipped", "data": sample("order.shipped")["data"], **detail}
+    envelope = {"id": event_id, "source": "shop", "time": "2026-12-03T08:12:41Z", "detail": event}
+    return json.dumps({**envelope, "detail-type": DETAIL_TYPE})
+
+
+def die_on_the_bus(stage: Stage, body: str, **attributes: str) -> None:
+    about = {n: {"DataType": "String", "StringValue": v} for n, v in attributes.items()}
+    stage.sqs.send_message(
+        QueueUrl=stage.queue_url(BUS_DEAD), MessageBody=body, MessageAttributes=about
+    )
+
+
+def test_the_bus_has_dead_letters_as_a_lane_has(stage: Stage) -> None:
+    die_on_the_bus(stage, on_the_bus("e-1"))  # which SQS has moved: no function survived it
+    die_on_the_bus(
+        stage,
+        on_the_bus("e-2"),
+        ERROR_CODE="NO_PERMISSIONS",
+        ERROR_MESSAGE="may not send",
+        RULE_ARN="arn:x",
+    )
+    die_on_the_bus(stage, on_the_bus("e-3", stage="prod"), reason="wrong-stage", detail="stage: …")
+    die_on_the_bus(stage, "no JSON", reason="not-an-event")
+
+    found = heraldo_json("list", "--all", "--lane", "bus")
+    letters = [letter for group in found["groups"] for letter in group["letters"]]
+    assert sorted((letter["type"], letter["reason"]) for letter in letters) == [
+        ("(unreadable)", "not-an-event"),
+        ("(unreadable)", "wrong-stage"),
+        ("order.shipped", "no-handler-survived"),
+        ("order.shipped", "not-delivered"),
+    ]
+    details = {letter["id"]: letter["detail"] for letter in letters}
+    assert details["e-2"] == "NO_PERMISSIONS: may not send"
+    assert {letter["source"] for letter in letters if letter["id"] in ("e-1", "e-2")} == {
+        "eventbridge:shop"
+    }
+    shown = heraldo_json("show", "e-1")
+    assert shown["now"]["sends"] == ["topic:users/es"]
+    assert heraldo_json("list")["count"] == 4
+
+
+def test_what_died_on_the_bus_goes_back_to_the_bus(stage: Stage) -> None:
+    die_on_the_bus(stage, on_the_bus("e-1"), ERROR_CODE="NO_PERMISSIONS", ERROR_MESSAGE="no")
+    die_on_the_bus(stage, "no JSON", reason="not-an-event")
+    said = heraldo_json("redrive", "--lane", "bus", "--yes", code=1)
+    assert said["moved"] == ["e-1"]
+    assert len(said["still_failing"]) == 1
+
+    bus.drain(aws.stage(), stage.receive("bus"), lambda: 30_000)
+    run(stage, "orders")
+    [delivery] = stage.delivered("users")
+    assert delivery["MessageAttributes"]["event_type"]["Value"] == "order.shipped"

@@ -60,7 +60,7 @@ def resource_name(tree: Tree) -> Iterator[Told]:
     except RoutingError as error:
         for problem in error.problems:
             yield Told(ROUTING, problem.line, problem.problem, "call it otherwise")
-    except OSError:  # told by no-file
+    except (OSError, StagesError):  # told by no-file, or by stages
         return
 
 
@@ -71,7 +71,7 @@ def no_file(tree: Tree) -> Iterator[Told]:
         return
     try:
         resources.overlay("local", tree.root)
-    except RoutingError:  # told by resource-name
+    except (RoutingError, StagesError):  # told by resource-name, or by stages
         pass
     except OSError as error:
         file = Path(error.filename or "infra").relative_to(tree.root).as_posix()

@@ -41,6 +41,12 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "a region of this machine": ("[local]\nregion = 'eu-west-1'\n", 2, "local", "has no region: it is on this machine"),
     "callers who prove nothing": (GOOD.replace('"iam"', '"none"'), 8, "prod", "auth must be one of keys, iam"),
     "auth that is no text": (GOOD.replace('"iam"', "[]"), 8, "prod", "auth must be one of keys, iam"),
+    "unnamed events by a text": (GOOD + 'unnamed_events = "yes"\n', 10, "prod", "unnamed_events must be true or false"),
+    "unnamed events for two stages": (GOOD.replace("[prod]", "unnamed_events = true\n[prod]") + "unnamed_events = true\n", 11, "prod", "dev has the events that name no stage already"),
+    "alarms that are no list": (GOOD + 'alarm_prefixes = "shop-"\n', 10, "prod", "alarm_prefixes must be a list"),
+    "alarms that begin with nothing": (GOOD + 'alarm_prefixes = [""]\n', 10, "prod", "alarm_prefixes must be a list"),
+    "alarms of another stage": (GOOD + 'alarm_prefixes = ["heraldo-"]\n', 10, "prod", "'heraldo-' may be dev's ('heraldo-dev-')"),
+    "alarms that two stages name": (GOOD.replace("[prod]", 'alarm_prefixes = ["shop-live"]\n[prod]') + 'alarm_prefixes = ["shop-"]\n', 11, "prod", "'shop-' may be dev's ('shop-live')"),
     "an address that is none": (GOOD.replace("https://", ""), 9, "prod", "api_url must be an address"),
 }  # fmt: skip
 

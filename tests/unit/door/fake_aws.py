@@ -44,6 +44,7 @@ class FakeAws:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.keys = {keys.hash_of(SECRET): {"name": "shop", "scope": "send read"}}
         self.queued: list[tuple[str, str, dict[str, Any]]] = []  # lane, group, event
+        self.deleted: set[str] = set()  # receipt handles
         self._known: set[str] = set()
 
     def request(self, body: Any = None, **more: Any) -> Request:
@@ -148,6 +149,13 @@ class FakeAws:
                 event = json.loads(entry["MessageBody"])
                 self.queued.append((lane, entry["MessageGroupId"], event))
         return {"Successful": done, "Failed": failed}
+
+    def _DeleteMessageBatch(self, given: Any, _: set[int]) -> Any:  # noqa: N802
+        self.deleted |= {entry["ReceiptHandle"] for entry in given["Entries"]}
+        return {"Successful": [{"Id": entry["Id"]} for entry in given["Entries"]], "Failed": []}
+
+    def _ChangeMessageVisibilityBatch(self, given: Any, _: set[int]) -> Any:  # noqa: N802
+        return {"Successful": [{"Id": entry["Id"]} for entry in given["Entries"]], "Failed": []}
 
 
 @contextmanager

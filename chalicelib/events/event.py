@@ -32,7 +32,8 @@ _KNOWN: Final = frozenset(
 # Patterns as JSON Schema and Python both read them: GET /openapi.json shows what is checked here.
 LINE: Final = r"^[^\u0000-\u001f\u007f-\u009f]+$"
 EXTENSION_NAME: Final = "^[a-z0-9]{1,64}$"
-LOCALE: Final = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
+# A language tag with what phones add to it: es-MX-u-mu-celsius.
+LOCALE: Final = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,12}$"
 # CloudEvents' JSON format, section 3.1: the subtype is json, or ends in it. Its case does not count.
 _MEDIA: Final = "[A-Za-z0-9!#$&^_.-]+"
 JSON_TYPE: Final = rf"^{_MEDIA}/({_MEDIA}\+)?[Jj][Ss][Oo][Nn]([ \t]*;[\t -~]*)?$"

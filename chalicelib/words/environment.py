@@ -16,13 +16,15 @@ endless recursion is then not put into words.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, MutableMapping
+from datetime import tzinfo
 from functools import partial, wraps
 from typing import Any, Final, TypeVar
 
-from jinja2 import BaseLoader, StrictUndefined, Template, UndefinedError, nodes
+from jinja2 import BaseLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError, nodes
 from jinja2.environment import TemplateModule
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.runtime import Context, Undefined, markup_join
@@ -38,6 +40,10 @@ from chalicelib.words.text import MissingField, WordsError, as_text, kind, not_t
 from chalicelib.words.wording import WRONG, in_words, operation, wrong_call
 
 __all__ = ["HeraldoEnvironment", "MissingField", "RenderTooLarge", "WordsError", "make_environment"]
+
+
+SHOP: Final = "_layouts/shop.j2"
+"""Where a shop says what it is called, and what time it is there."""
 
 
 class _Missing(StrictUndefined):
@@ -75,15 +81,15 @@ def _in_budget(name: str, function: Callable[..., Any], asked: Asks) -> Callable
     # Filters marked with `pass_context` and the like get that first, then the value.
     value_at = 1 if hasattr(function, "jinja_pass_arg") else 0
     texts = _places_of_text(function, asked, value_at)
+    text_options = {option for option, demand in asked.arguments.items() if demand == "text"}
 
     @wraps(function)
     def bounded(*args: Any, **kwargs: Any) -> Any:
         for at in texts:
             if at < len(args) and type(args[at]) is not str:
-                text = as_text(args[at])
-                if text is None:
-                    raise WordsError(f"{name} expects a text, not {kind(args[at])}", args[at])
-                args = (*args[:at], text, *args[at + 1 :])
+                args = (*args[:at], _text_for(name, args[at]), *args[at + 1 :])
+        for option in kwargs.keys() & text_options:
+            kwargs[option] = _text_for(name, kwargs[option])
         try:
             if plain and not kwargs and all(map(_is_small, args[value_at:])):
                 spend(len(args))
@@ -115,6 +121,13 @@ def _in_budget(name: str, function: Callable[..., Any], asked: Asks) -> Callable
             budget.check_widths(value, options)
 
     return bounded
+
+
+def _text_for(name: str, value: object) -> str:
+    text = as_text(value)
+    if text is None:
+        raise WordsError(f"{name} expects a text, not {kind(value)}", value)
+    return text
 
 
 def _places_of_text(function: Callable[..., Any], asked: Asks, value_at: int) -> tuple[int, ...]:
@@ -189,6 +202,29 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
     concat = staticmethod(budget.concat)
     step = staticmethod(spend)
     bounded = staticmethod(budget.bounded)
+
+    @functools.cached_property
+    def time_zone(self) -> tzinfo | None:
+        """The shop's own time zone, which SHOP sets as `time_zone`; None where it sets none.
+
+        Raises
+        ------
+        WordsError : there is no such zone.
+        """
+        try:
+            shop = self.get_template(SHOP)
+        except TemplateNotFound:
+            return None
+        name = getattr(shop.make_module(), "time_zone", None)
+        if name is None:
+            return None
+        from zoneinfo import ZoneInfo
+
+        try:
+            return ZoneInfo(name)
+        except (LookupError, ValueError, TypeError, OSError):
+            what = "is no time zone, such as Europe/Madrid or America/Mexico_City"
+            raise WordsError(f"time_zone in templates/{SHOP} {what}") from None
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)

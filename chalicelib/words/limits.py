@@ -7,7 +7,7 @@ of SMS), https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html (pa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,10 @@ SUBJECT_CHARACTERS: Final = 99
 MESSAGE_BYTES: Final = 256 * 1024
 BATCH_ENTRIES: Final = 10
 SMS_CHARACTERS: Final = 1600
+# What Apple and Google take of a whole push message, its JSON included:
+# https://developer.apple.com/documentation/usernotifications/generating-a-remote-notification
+# https://firebase.google.com/docs/cloud-messaging/concept-options
+PUSH_BYTES: Final = 4096
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # GSM 03.38: the default alphabet, and the characters that cost two because they are escaped.
@@ -36,17 +40,35 @@ class Sms:
 
 
 def sms(text: str) -> Sms:
-    """Count the parts of an SMS: 160 characters alone or 153 a part in GSM-7, 70 or 67 in UCS-2."""
+    """Count the parts of an SMS: 160 characters alone or 153 a part in GSM-7, 70 or 67 in UCS-2.
+
+    What takes two units (an escaped character, an emoji) is never torn across the border of a part.
+    """
     forcing = tuple(dict.fromkeys(c for c in text if c not in _GSM and c not in _GSM_ESCAPED))
     if forcing:
-        units = len(text.encode("utf-16-le")) // 2
+        units = [2 if ord(c) > 0xFFFF else 1 for c in text]
         return Sms("UCS-2", len(text), _parts(units, 70, 67), forcing)
-    units = len(text) + sum(c in _GSM_ESCAPED for c in text)
+    units = [2 if c in _GSM_ESCAPED else 1 for c in text]
     return Sms("GSM-7", len(text), _parts(units, 160, 153), ())
 
 
-def _parts(units: int, alone: int, each: int) -> int:
-    return 1 if units <= alone else -(-units // each)
+def _parts(units: Sequence[int], alone: int, each: int) -> int:
+    if sum(units) <= alone:
+        return 1
+    parts, left = 1, each
+    for unit in units:
+        if unit > left:
+            parts, left = parts + 1, each
+        left -= unit
+    return parts
+
+
+def push_problem(payload: str) -> str | None:
+    """Why Apple and Google would refuse this push message, or None."""
+    size = _utf8(payload)
+    if size > PUSH_BYTES:
+        return f"has {size:,} bytes; Apple and Google take {PUSH_BYTES:,}"
+    return None
 
 
 def subject_problem(subject: str) -> str | None:

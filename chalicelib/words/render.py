@@ -19,7 +19,7 @@ import jinja2
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
-from chalicelib.words import limits
+from chalicelib.words import limits, locales, tidy
 from chalicelib.words.budget import RenderTooLarge
 from chalicelib.words.environment import HeraldoEnvironment, make_environment
 from chalicelib.words.faults import Fault, place_of_error
@@ -38,10 +38,7 @@ CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "sqs": ("sqs",),
     "lambda": ("lambda",),
 }
-_ONE_LINE: Final = frozenset(("subject", "sms", "push"))
-_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_BODY_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_BLANK_LINES: Final = re.compile(r"\n(?:[ \t]*\n){2,}")
+_TIDY: Final = {"push": tidy.one_line, "sms": tidy.sms}
 # One for all: `json.dumps` with options makes a new encoder for every message.
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -115,7 +112,7 @@ class Templates:
         return found
 
     def locale_for(self, event_type: str, wanted: str | None) -> str:
-        """The locale to write in: `es-AR` falls back to `es`, and what is not there to the default.
+        """The locale to write in: the nearest to the one that is wanted, or else the default.
 
         Raises
         ------
@@ -124,15 +121,8 @@ class Templates:
         there = self.locales(event_type)
         if not there:
             raise PermanentError("unknown-type", f"no event type {_shown(event_type)}")
-        if wanted:
-            tag = wanted.replace("_", "-")
-            for candidate in there:
-                if candidate.replace("_", "-").lower() == tag.lower():
-                    return candidate
-            language = tag.split("-")[0].lower()
-            if language in there:
-                return language
-        return DEFAULT_LOCALE if DEFAULT_LOCALE in there else there[0]
+        found = locales.nearest(wanted, there) if wanted and wanted not in there else wanted
+        return found or (DEFAULT_LOCALE if DEFAULT_LOCALE in there else there[0])
 
     def render(self, event: Event, locale: str | None = None) -> Message:
         """Render `event` in `locale` (its own by default), falling back as `locale_for` says.
@@ -156,6 +146,9 @@ class Templates:
         if len(texts.get("sms", "")) > limits.SMS_CHARACTERS:
             too_long = f"the SMS has more than {limits.SMS_CHARACTERS} characters"
             raise RenderError("sms-too-long", Fault(too_long, name))
+        problem = limits.push_problem(bodies.get("GCM", ""))
+        if problem:
+            raise RenderError("push-too-large", Fault(f"the push message {problem}", name))
         return Message(texts["subject"], bodies, found, self.version(name))
 
     def version(self, name: str) -> str:
@@ -221,11 +214,12 @@ class Templates:
                 raise RenderError("template", Fault(f"there is no block {required}", name))
         # A layout has a `body` block of its own, so two of them mean: the whole is the body.
         body = whole if len(blocks["body"]) > 1 else join(blocks["body"][0](context))
-        texts = {"body": _tidy(body), "subject": _one_line(join(blocks["subject"][0](context)))}
+        subject = join(blocks["subject"][0](context))
+        texts = {"body": tidy.body(body), "subject": tidy.one_line(subject)}
         for channel in CHANNELS:
             if channel in blocks:
                 text = join(blocks[channel][0](context))
-                texts[channel] = _one_line(text) if channel in _ONE_LINE else _tidy(text)
+                texts[channel] = _TIDY.get(channel, tidy.body)(text)
         return texts
 
 
@@ -238,16 +232,6 @@ def _add_protocols(bodies: dict[str, str], channel: str, subject: str, text: str
     else:
         for protocol in CHANNELS[channel]:
             bodies[protocol] = text
-
-
-def _one_line(text: str) -> str:
-    if text.isprintable():  # no control characters, and no space but the plain one
-        return " ".join(text.split())
-    return _SPACE.sub(" ", text).strip()
-
-
-def _tidy(text: str) -> str:
-    return _BLANK_LINES.sub("\n\n", _BODY_CONTROL.sub("", text)).strip()
 
 
 def _shown(event_type: str) -> str:

@@ -5,6 +5,7 @@ python -m cli.deploy.package --stage dev [--out FOLDER]
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -27,8 +28,11 @@ from typing import Any, Final
 
 import babel
 import click
+import jinja2
 from babel.core import get_global
 
+from chalicelib.words.environment import WordsError
+from chalicelib.words.render import Templates
 from cli import stages
 from cli.deploy import resources
 from cli.lint import check
@@ -107,10 +111,10 @@ def watched_files() -> list[Path]:
 
 
 def locale_entries() -> dict[str, bytes]:
-    """The zip's entries for the locales that templates are written in just now."""
-    folder = Path(babel.__file__).parent / "locale-data"
-    files = [folder / f"{locale}.dat" for locale in sorted(_locales())]
-    return {f"babel/locale-data/{file.name}": file.read_bytes() for file in files if file.exists()}
+    """The zip's entries for the locales, and the time zone, that templates are written in just now."""
+    home = Path(babel.__file__).parents[1]
+    files = {name: home / name for name in sorted(_data_files())}
+    return {name: file.read_bytes() for name, file in files.items() if file.exists()}
 
 
 def compiled(entries: dict[str, bytes]) -> dict[str, bytes]:
@@ -201,14 +205,27 @@ def _package(stage: str, out: Path) -> None:
 
 
 def _trimmed(entries: dict[str, bytes]) -> dict[str, bytes]:
-    """Without the locales that no template is written in: nine tenths of the zip as chalice makes it."""
-    wanted = {f"babel/locale-data/{locale}.dat" for locale in _locales()}
+    """Without the locales and zones that no template is written in: nine tenths of what chalice makes."""
+    wanted = _data_files()
     return {
         name: content
         for name, content in entries.items()
         if "__pycache__/" not in name
-        and (not name.startswith("babel/locale-data/") or name in wanted)
+        and (name in wanted or name.endswith("/__init__.py") or not name.startswith(_DATA))
     }
+
+
+# What Babel and tzdata know of all the world.
+_DATA: Final = ("babel/locale-data/", "tzdata/zoneinfo/")
+
+
+def _data_files() -> set[str]:
+    """Of that, what the templates need."""
+    found = {f"babel/locale-data/{locale}.dat" for locale in _locales()}
+    with contextlib.suppress(jinja2.TemplateError, WordsError):  # lint tells
+        zone = Templates(ROOT / "templates").environment.time_zone
+        found |= {f"tzdata/zoneinfo/{zone}"} if zone else set()
+    return found
 
 
 def _locales() -> set[str]:

@@ -23,6 +23,7 @@ from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
 
 if TYPE_CHECKING:
     from cli.lint.absent import Absent
+    from cli.lint.long_values import TooLong
     from cli.lint.rulebook import Rulebook
 
 LOCALES: Final = ("es", "en")
@@ -255,6 +256,13 @@ class Tree:
             ):
                 found.append(self.render(name, event_type, locale, sample))
         return found
+
+    @cached_property
+    def too_long(self) -> list[TooLong]:
+        """The fields that make a message too long, as long as the door takes them."""
+        from cli.lint.long_values import too_long
+
+        return list(too_long(self))
 
     def render(self, name: str, event_type: str, locale: str, sample: Event) -> Rendering:
         message = error = None

@@ -30,7 +30,11 @@ NAMES: Final = ("subject", "body", *CHANNELS)
 
 
 # Where what SNS would refuse is written.
-_BLOCKS: Final[Mapping[str, str]] = {"subject": "subject", "sms-too-long": "sms"}
+_BLOCKS: Final[Mapping[str, str]] = {
+    "subject": "subject",
+    "sms-too-long": "sms",
+    "push-too-large": "push",
+}
 
 
 @dataclass(frozen=True, slots=True)

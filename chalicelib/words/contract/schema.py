@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chalicelib.events import bounds
-from chalicelib.words import filters
+from chalicelib.words import dates, filters
 from chalicelib.words.asks import Demand
 from chalicelib.words.contract.needs import Field
 
@@ -19,8 +19,8 @@ _CLOCK: Final = r"[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2
 _ITERABLE: Final = ("array", "string", "object")
 # Seconds, or milliseconds.
 _SINCE_1970: Final = {
-    "minimum": filters.FIRST_SECOND,
-    "exclusiveMaximum": filters.LAST_SECOND * 1000,
+    "minimum": dates.FIRST_SECOND,
+    "exclusiveMaximum": dates.LAST_SECOND * 1000,
 }
 # What each demand lets through. A list may come as an empty text, an object is looped over by its keys.
 _SCHEMAS: Final[Mapping[Demand, Mapping[str, Any]]] = {

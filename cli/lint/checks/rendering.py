@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from jinja2 import nodes
 
-from chalicelib.events.event import Event
 from chalicelib.words import limits
 from chalicelib.words.render import RenderError
 from cli.lint.finding import Told, check
 from cli.lint.tree import Rendering, Tree
 
-# Values that are not free text: dates, links, amounts, codes. Longer ones would not be plausible.
-_FIXED: Final = re.compile(r"\d{4}-\d\d-\d\d|https?://|-?[\d.,]+\Z|[A-Z]{3}\Z|[a-z]+(\.[a-z]+)+\Z")
-_LIMITS: Final = ("subject", "sms-too-long", "too-large")
+_LIMITS: Final = ("subject", "sms-too-long", "push-too-large", "too-large")
 
 
 def _failed(tree: Tree, *reasons: str) -> Iterator[tuple[Rendering, RenderError]]:
@@ -74,24 +69,6 @@ def _circle(tree: Tree, path: list[str]) -> tuple[str, int, str] | None:
     return None
 
 
-@check("subject", "error")
-def subject(tree: Tree) -> Iterator[Told]:
-    """A subject is empty, or longer than SNS takes: write it, or shorten it."""
-    for rendering, error in _failed(tree, "subject"):
-        line = tree.line_of_block(rendering.name, "subject")
-        remedy = f"SNS takes 1 to {limits.SUBJECT_CHARACTERS} characters"
-        yield Told(rendering.file, line, error.first.problem, remedy)
-
-
-@check("sms-too-long", "error")
-def sms_too_long(tree: Tree) -> Iterator[Told]:
-    """An SMS is longer than SNS takes: shorten it."""
-    for rendering, error in _failed(tree, "sms-too-long"):
-        line = tree.line_of_block(rendering.name, "sms")
-        remedy = f"SNS takes {limits.SMS_CHARACTERS:,} characters"
-        yield Told(rendering.file, line, error.first.problem, remedy)
-
-
 @check("too-large", "error")
 def too_large(tree: Tree) -> Iterator[Told]:
     """A message is larger than SNS takes, or takes too much work: bound the loop, or shorten the
@@ -117,36 +94,3 @@ def empty_body(tree: Tree) -> Iterator[Told]:
     for rendering in tree.renderings:
         if rendering.message is not None and not rendering.message.bodies["default"]:
             yield Told(rendering.file, 0, "the body is empty", "write block body")
-
-
-@check("subject-may-be-too-long", "warning")
-def subject_may_be_too_long(tree: Tree) -> Iterator[Told]:
-    """With values longer than the sample's a subject becomes longer than SNS takes: shorten it, or
-    cut a value with `|truncate(40)`.
-    """
-    for rendering in tree.renderings:
-        if rendering.message is None:
-            continue
-        longer = _stretched(rendering.sample)
-        error = tree.render(rendering.name, rendering.event_type, rendering.locale, longer).error
-        if error is not None and error.reason == "subject":
-            line = tree.line_of_block(rendering.name, "subject")
-            what = f"with values of plausible length {error.first.problem}"
-            remedy = "shorten the subject, or cut a value with |truncate(40)"
-            yield Told(rendering.file, line, what, remedy)
-
-
-def _stretched(sample: Event) -> Event:
-    return dataclasses.replace(sample, data=_longer(sample.data))
-
-
-def _longer(value: Any) -> Any:
-    if isinstance(value, str):
-        if len(value) >= 60 or _FIXED.match(value):
-            return value
-        return " ".join([value] * 3)[:60].rstrip()
-    if isinstance(value, Mapping):
-        return {key: _longer(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_longer(inner) for inner in value]
-    return value

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from jinja2 import nodes
 
 from cli.lint.finding import Told, check
 from cli.lint.tree import Tree
+from cli.lint.unknown import defined_names
 
 
 @check("sample-json", "error")
@@ -96,3 +99,44 @@ def locales_disagree(tree: Tree) -> Iterator[Told]:
         for disagreement in disagreements:
             remedy = "say the same in every locale, or make the field optional in all"
             yield Told(f"templates/{event_type}", 0, disagreement, remedy)
+
+
+@check("hidden-data", "warning")
+def hidden_data(tree: Tree) -> Iterator[Told]:
+    """A field of the data has the name of something that the templates have themselves (`event`,
+    `locale`, what a layout sets or imports), which is printed in its place: rename one of them, or write
+    `event.data.…`.
+    """
+    for name, needs in tree.every_needs():
+        event_type = name.partition("/")[0]
+        sample = tree.samples[event_type].event
+        if sample is None:
+            continue
+        for hiding, (file, line) in _own_names(tree, name, needs.files).items():
+            if hiding in sample.data:
+                what = f"{hiding} is the template's own here, and hides data.{hiding}"
+                remedy = f"rename one of them, or write event.data.{hiding} for the event's"
+                yield Told(f"templates/{file}", line, what, remedy, hiding)
+
+
+def _own_names(tree: Tree, name: str, files: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """What a template and its layouts call by names of their own, and use: name → file and line."""
+    used = {
+        node.name: (file, node.lineno)
+        for file in files
+        for node in tree.nodes(file)
+        if isinstance(node, nodes.Name) and node.ctx == "load"
+    }
+    own: dict[str, tuple[str, int]] = {
+        known: used[known] for known in ("event", "locale") if known in used
+    }
+    while (syntax := tree.syntax(name)) is not None:
+        for node in syntax.body:
+            if isinstance(node, (nodes.Assign, nodes.Import, nodes.FromImport, nodes.Macro)):
+                made = defined_names([node, *node.find_all(nodes.Name)])
+                own |= {each: (name, node.lineno) for each in made if each in used}
+        layout = next((n.template for n in syntax.body if isinstance(n, nodes.Extends)), None)
+        if not isinstance(layout, nodes.Const) or not (tree.folder / str(layout.value)).is_file():
+            break
+        name = layout.value
+    return own

@@ -9,6 +9,7 @@ from typing import Final
 import jinja2
 from jinja2 import nodes
 
+from chalicelib.words.environment import SHOP, WordsError
 from chalicelib.words.filters import FILTERS
 from cli.lint.finding import Told, check
 from cli.lint.syntax import explain_syntax_error
@@ -137,3 +138,18 @@ def lost_in_loop(tree: Tree) -> Iterator[Told]:
                     what = f"what is set to {word!r} in a loop is forgotten at each turn"
                     remedy = "use a namespace: {% set ns = namespace(total=0) %} and set ns.total"
                     yield Told(f"templates/{name}", node.lineno, what, remedy, word)
+
+
+@check("time-zone", "error")
+def time_zone(tree: Tree) -> Iterator[Told]:
+    """The shop's time zone is none that there is: name one as IANA does, such as Europe/Madrid."""
+    if SHOP in tree.broken or not (tree.folder / SHOP).is_file():
+        return
+    try:
+        _ = tree.environment.time_zone
+    except WordsError as error:
+        lines = (n.lineno for n in tree.nodes(SHOP) if getattr(n, "name", "") == "time_zone")
+        remedy = "name one as IANA does, such as Europe/Madrid"
+        yield Told(f"templates/{SHOP}", next(lines, 0), str(error), remedy, "time_zone")
+    except jinja2.TemplateError:
+        return  # told where it is used

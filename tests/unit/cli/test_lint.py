@@ -19,13 +19,13 @@ from tests.unit.cli.test_declared import CODES as DECLARED
 from tests.unit.cli.test_lint_rules import MISTAKES as MISTAKES_IN_RULES
 
 ES = """{% extends "_layouts/base.j2" %}
-{% block subject %}Tu pedido {{ order.id }}{% endblock %}
+{% block subject %}Tu pedido {{ order.id|truncate(40) }}{% endblock %}
 {% block body %}
 Hola, {{ name }}: {% for line in order.items %}{{ line.name }} {{ line.price|money }}
 {% endfor %}
 {% if note is defined %}{{ note }}{% endif %}
 {% endblock %}
-{% block sms %}Pedido {{ order.id }}{% endblock %}
+{% block sms %}Pedido {{ order.id|truncate(40) }}{% endblock %}
 """
 EN = ES.replace("Tu pedido", "Your order").replace("Hola, {{ name }}:", "Hi {{ name }},")
 SAMPLE: dict[str, Any] = {
@@ -112,7 +112,7 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "an if without its end": (
         es("{% endif %}", ""), "error", "syntax", OF_ES, 6, "close it with {% endif %}"),
     "a block without its end": (
-        es("{{ order.id }}{% endblock %}\n{% block body %}", "{{ order.id }}\n{% block body %}"),
+        es("{{ order.id|truncate(40) }}{% endblock %}\n{% block body %}", "{{ order.id|truncate(40) }}\n{% block body %}"),
         "error", "syntax", OF_ES, 2, "close it with {% endblock %}"),
     "a misspelt tag": (
         es("{% endfor %}", "{% edfor %}"), "error", "syntax", OF_ES, 5, "did you mean 'endfor'?"),
@@ -149,7 +149,7 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         es("{{ name }}", "{{ nmae }}"),
         "error", "unknown-variable", OF_ES, 4, "did you mean name?"),
     "a misspelt nested field": (
-        es("pedido {{ order.id }}", "pedido {{ order.ident }}"),
+        es("pedido {{ order.id|truncate(40) }}", "pedido {{ order.ident }}"),
         "error", "unknown-variable", OF_ES, 2, "order.ident is not in sample.json"),
     "a misspelt field of a list's items": (
         both("line.price", "line.pirce"),
@@ -265,7 +265,7 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         es("{{ name }}", "{{ name.__class__ }}"), "error", "sample-render", OF_ES, 4, "sandbox"),
     # locales
     "a field that only English has": (
-        {"templates/order.placed/en.j2": EN.replace("{{ order.id }}{% end", "{{ source }}{% end"),
+        {"templates/order.placed/en.j2": EN.replace("{{ order.id|truncate(40) }}{% end", "{{ source }}{% end"),
          **sample(lambda s: s["data"].update(source="x"))},
         "warning", "locales-disagree", "templates/order.placed", 0,
         "en.j2 needs source, es.j2 does not"),
@@ -276,23 +276,23 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "a subject of 100 characters": (
         es("Tu pedido", "x" * 97), "error", "subject", OF_ES, 2, "101 characters"),
     "a subject with nothing in it": (
-        es("Tu pedido {{ order.id }}", ""), "error", "subject", OF_ES, 2, "empty"),
+        es("Tu pedido {{ order.id|truncate(40) }}", ""), "error", "subject", OF_ES, 2, "empty"),
     "a subject that long values make too long": (
-        both("{{ order.id }}{% endblock %}\n{% block body", "{{ name }} {{ note }} "
+        both("{{ order.id|truncate(40) }}{% endblock %}\n{% block body", "{{ name }} {{ note }} "
              + "x" * 70 + "{% endblock %}\n{% block body"),
-        "warning", "subject-may-be-too-long", OF_ES, 2, "plausible"),
+        "warning", "subject-may-be-too-long", OF_ES, 2, "with data.note of 10,000 characters"),
     "an SMS in UCS-2 that costs two parts": (
-        es("%}Pedido {{ order.id }}", "%}" + "á" + "x" * 100),
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "á" + "x" * 100),
         "warning", "sms-encoding", OF_ES, 8, "UCS-2, in 2 parts: á forces it"),
     "an SMS of many parts": (
-        es("%}Pedido {{ order.id }}", "%}" + "x" * 500),
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "x" * 500),
         "warning", "sms-parts", OF_ES, 8, "4 parts in GSM-7"),
     "an SMS of over 1,600 characters": (
-        es("%}Pedido {{ order.id }}", "%}" + "x" * 1601),
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "x" * 1601),
         "error", "sms-too-long", OF_ES, 0, "1600 characters"),
-    "an empty SMS": (es("%}Pedido {{ order.id }}", "%}"), "error", "sms-empty", OF_ES, 8, "empty"),
+    "an empty SMS": (es("%}Pedido {{ order.id|truncate(40) }}", "%}"), "error", "sms-empty", OF_ES, 8, "empty"),
     "a body too long to fall back to for SMS": (
-        es("{% block sms %}Pedido {{ order.id }}{% endblock %}", "")
+        es("{% block sms %}Pedido {{ order.id|truncate(40) }}{% endblock %}", "")
         | {BASE: "{% block body %}{% endblock %}" + "x" * 1700},
         "warning", "sms-falls-back", OF_ES, 0, "block sms"),
     "a message of over 256 KiB": (
@@ -309,8 +309,8 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         {"templates/order.placed/es_AR.j2": ES},
         "error", "unknown-file", "templates/order.placed/es_AR.j2", 0, "rename it to es-AR.j2"),
     "a channel within the body": (
-        es("{% endblock %}\n{% block sms %}Pedido {{ order.id }}{% endblock %}",
-           "{% block sms %}Pedido {{ order.id }}{% endblock %}\n{% endblock %}"),
+        es("{% endblock %}\n{% block sms %}Pedido {{ order.id|truncate(40) }}{% endblock %}",
+           "{% block sms %}Pedido {{ order.id|truncate(40) }}{% endblock %}\n{% endblock %}"),
         "warning", "channel-in-body", OF_ES, 7, "out of block body"),
     "a channel in the layout": (
         {BASE: "{% block body %}{% endblock %}\n{% block sms %}{% endblock %}\nAbedul\n"},
@@ -359,6 +359,29 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "TOML that does not parse": (rules("[lanes]", "[lanes"), "error", "routing", ROUTES, 2, "TOML"),
     "an event type without a lane": (
         rules("order.*", "other.*"), "error", "no-lane", ROUTES, 0, "no lane takes order.placed"),
+    "data with the name of a layout's own": (
+        {BASE: "{% set shop = 'Abedul' %}\n{% block body %}{% endblock %}\n{{ shop }}\n",
+         **sample(lambda s: s["data"].update(shop={"name": "Otra"}))},
+        "warning", "hidden-data", BASE, 1, "event.data.shop"),
+    "data with the name of the locale": (
+        es("Hola,", "{{ locale }} Hola,") | sample(lambda s: s["data"].update(locale="x")),
+        "warning", "hidden-data", OF_ES, 4, "hides data.locale"),
+    "an SMS that long values make too long": (
+        both("Pedido {{ order.id|truncate(40) }}", "Pedido {{ order.id|truncate(40) }} {{ name }}"),
+        "warning", "sms-may-be-too-long", OF_ES, 8,
+        "with data.name of 10,000 characters, which the door takes, the SMS has more than 1600"),
+    "a push message that is too large": (
+        es("{% block sms %}", "{% block push %}" + "ñ" * 2100 + "{% endblock %}\n{% block sms %}"),
+        "error", "push-too-large", OF_ES, 8, "bytes; Apple and Google take 4,096"),
+    "a push message that long values make too large": (
+        both("{% block sms %}", "{% block push %}{{ name }}{% endblock %}\n{% block sms %}"),
+        "warning", "push-may-be-too-large", OF_ES, 8, "with data.name of 10,000 characters"),
+    "a time zone that is none": (
+        {"templates/_layouts/shop.j2": "\n{% set time_zone = 'Europe/Madird' %}"},
+        "error", "time-zone", "templates/_layouts/shop.j2", 2, "such as Europe/Madrid"),
+    "a body too large to fall back to for push": (
+        {BASE: "{% block body %}{% endblock %}" + "x" * 4100},
+        "warning", "push-falls-back", OF_ES, 0, "block push"),
     "an event type that no rule sends": (
         rules('"order."', '"offer."'), "warning", "no-rule", ROUTES, 0, "order.placed"),
     "a rule that matches nothing": (
@@ -384,8 +407,8 @@ def test_lint_finds(tmp_path: Path, mistake: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        es("%}Pedido {{ order.id }}", "%}Pedido de Andrés, ñ, é, ü, ¿qué?"),
-        es("%}Pedido {{ order.id }}", "%}Envío rápido"),  # one part in UCS-2 too
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}Pedido de Andrés, ñ, é, ü, ¿qué?"),
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}Envío rápido"),  # one part in UCS-2 too
         es("{{ note }}", "{{ note|truncate(40)|upper }}"),
         es("{% if note is defined %}", "{% if note is defined and note %}"),
         {"templates/order.placed/es-AR.j2": ES},

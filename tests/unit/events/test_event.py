@@ -152,3 +152,10 @@ def test_an_event_survives_its_way_through_the_queue() -> None:
 def test_an_event_expires_at_its_expirytime(expirytime: str, expired: bool) -> None:
     event = parse(GOOD | {"expirytime": expirytime})
     assert event.expired(datetime(2026, 11, 22, 10, tzinfo=UTC)) is expired
+
+
+@pytest.mark.parametrize(
+    "locale", ["es", "es-MX", "es_MX", "es-419", "zh-Hant-TW", "es-MX-u-mu-celsius", "de-DE-u-co-phonebk-x-a"]
+)  # fmt: skip
+def test_a_locale_is_a_language_tag_with_what_phones_add_to_it(locale: str) -> None:
+    assert parse({"type": "a.b", "data": {}, "locale": locale}).locale == locale

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from chalicelib.words.environment import make_environment
 from chalicelib.words.filters import FILTERS, FilterError
 
 ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
@@ -47,6 +48,37 @@ def test_money_is_written_as_its_locale_writes_it(
 ) -> None:
     assert written(f"value|money('{currency}')", value, "es") == es
     assert written(f"value|money('{currency}')", value, "en") == en
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "locale", "text"),
+    [
+        (1234.5, "ARS", "en", "ARS 1,234.50"),
+        (-1234.5, "ARS", "en", "-ARS 1,234.50"),
+        (1234.5, "USD", "en", "$1,234.50"),
+        (1234.5, "MXN", "en", "MX$1,234.50"),
+        (5, "CHF", "de-CH", "CHF 5.00"),
+        (5, "ARS", "ja", "ARS 5.00"),
+        (1234.5, "ARS", "es-AR", "$1.234,50"),
+        (5, "XXZ", "ja", "XXZ 5.00"),
+    ],
+)
+def test_a_currency_in_letters_stands_apart_from_the_digits(
+    value: float, currency: str, locale: str, text: str
+) -> None:
+    assert written(f"value|money('{currency}')", value, locale) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0.30000000000000004", "0,30 €"),
+        ("19." + "9" * 400, "20,00 €"),
+        (0.30000000000000004, "0,30 €"),
+    ],
+)
+def test_an_amount_may_have_any_number_of_decimals(value: object, text: str) -> None:
+    assert written("value|money", value) == text
 
 
 @pytest.mark.parametrize(
@@ -150,6 +182,42 @@ def test_seconds_and_milliseconds_since_1970_are_moments_in_utc(value: float) ->
     assert written("value|relative", value, event=event) == "mañana"
 
 
+# The event is of 02:00 UTC on the 2nd, when it is still the 1st in Mexico.
+@pytest.mark.parametrize(
+    ("expression", "zone", "text"),
+    [
+        ("'2026-12-03'|relative", "America/Mexico_City", "dentro de 2 días"),
+        ("'2026-12-03'|relative", "Europe/Madrid", "mañana"),
+        ("'2026-12-03'|relative", None, "mañana"),
+        ("'2026-12-03T01:00:00Z'|relative", "America/Mexico_City", "mañana"),
+        ("'2026-12-03T01:00:00+09:00'|relative", "America/Mexico_City", "mañana"),
+        ("'2026-12-03T01:00:00Z'|datetime('short')", "America/Mexico_City", "2/12/26, 19:00"),
+        ("'2026-12-03T01:00:00Z'|datetime('short')", None, "3/12/26, 1:00 UTC"),
+        ("'2026-07-03T01:00:00Z'|datetime('short')", "Europe/Madrid", "3/7/26, 3:00"),
+        ("'2026-12-03T01:00:00+09:00'|datetime('short')", "Europe/Madrid", "3/12/26, 1:00"),
+        ("'2026-12-03T01:00'|datetime('short')", "Europe/Madrid", "3/12/26, 1:00"),
+        ("'2026-12-03T01:00:00Z'|date", "America/Mexico_City", "2 de diciembre de 2026"),
+        ("'2026-12-03'|date", "America/Mexico_City", "3 de diciembre de 2026"),
+        ("1763820786|datetime('short')", "Europe/Madrid", "22/11/25, 15:13"),
+        ("'0001-01-01T00:00:00Z'|date", "America/Mexico_City", "1 de enero de 1"),
+    ],
+)
+def test_a_shop_has_a_time_zone(expression: str, zone: str | None, text: str) -> None:
+    shop = "{% set name = 'x' %}" + (f"{{% set time_zone = '{zone}' %}}" if zone else "")
+    environment = make_environment(jinja2.DictLoader({"_layouts/shop.j2": shop}))
+    template = environment.from_string("{{ " + expression + " }}")
+    assert template.render(locale="es", event={"time": "2026-12-02T02:00:00Z"}) == text
+
+
+@pytest.mark.parametrize("zone", ["Europe/Madird", "../etc/passwd", "", 7])
+def test_a_time_zone_that_is_none_is_told_with_its_file(zone: object) -> None:
+    shop = f"{{% set time_zone = {zone!r} %}}"
+    environment = make_environment(jinja2.DictLoader({"_layouts/shop.j2": shop}))
+    template = environment.from_string("{{ '2026-12-03T01:00:00Z'|date }}")
+    with pytest.raises(FilterError, match=r"time_zone in templates/_layouts/shop\.j2 is no time"):
+        template.render(locale="es")
+
+
 def test_a_date_without_a_time_is_no_datetime() -> None:
     with pytest.raises(FilterError, match="datetime expects a date with a time"):
         written("value|datetime", "2026-12-03")
@@ -240,6 +308,36 @@ def test_what_is_no_list_of_texts_is_refused(value: object) -> None:
 def test_plural_gives_the_number_and_its_word(value: object, es: str, en: str) -> None:
     assert written("value|plural('año', 'años')", value, "es") == es
     assert written("value|plural('year', 'years')", value, "en") == en
+
+
+@pytest.mark.parametrize(
+    ("locale", "forms"),
+    [
+        ("pl", {1: "plik", 2: "pliki", 5: "plików", 22: "pliki", 112: "plików", 1.5: "pliku"}),
+        ("es", {1: "plik", 2: "pliku", 1_000_000: "plików"}),
+        ("ar", {0: "zero", 1: "plik", 2: "two", 3: "pliki", 11: "plików", 100: "pliku"}),
+    ],
+)
+def test_plural_knows_the_forms_of_a_language_by_cldrs_names(
+    locale: str, forms: dict[float, str]
+) -> None:
+    call = "plural('plik', 'plików', zero='zero', two='two', few='pliki', other='pliku')"
+    for number, form in forms.items():
+        assert written(f"value|{call}", number, locale).split(" ")[1] == form
+
+
+def test_a_form_that_is_left_out_is_that_of_the_others() -> None:
+    assert written("value|plural(one='plik', other='pliki')", 5, "pl") == "5 pliki"
+    assert written("value|plural('plik', 'pliki')", 3, "pl") == "3 pliki"
+
+
+@pytest.mark.parametrize(
+    ("call", "lacking"),
+    [("plural", "one and many"), ("plural('a')", "many"), ("plural(many='a')", "one")],
+)
+def test_plural_says_which_words_it_needs_whatever_the_number(call: str, lacking: str) -> None:
+    with pytest.raises(FilterError, match=f"plural needs {lacking}: write"):
+        written(f"1|{call}")
 
 
 @pytest.mark.parametrize(

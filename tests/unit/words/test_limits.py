@@ -22,6 +22,11 @@ from chalicelib.words import limits
         ("más día", "UCS-2", 1, ("á", "í")),
         ("📦" * 35, "UCS-2", 1, ("📦",)),
         ("📦" * 36, "UCS-2", 2, ("📦",)),
+        # What takes two units is never torn across the border of two parts.
+        ("a" * 152 + "€" + "b" * 152, "GSM-7", 3, ()),
+        ("a" * 151 + "€" + "b" * 153, "GSM-7", 2, ()),
+        ("]" * 153, "GSM-7", 3, ()),
+        ("á" + "a" * 65 + "😀" + "b" * 66, "UCS-2", 3, ("á", "😀")),
     ],
 )
 def test_an_sms_is_counted_as_operators_count_it(

@@ -198,7 +198,7 @@ def test_a_decimal_is_printed_without_an_exponent() -> None:
 MISUSED = {
     "{{ 1|plural }}": "plural needs one and many: write plural(one, many)",
     "{{ 1|plural('a') }}": "plural needs many: write plural(one, many)",
-    "{{ 1|plural('a', 'b', 'c', 'd') }}": "plural is given too much: write plural(one, many)",
+    "{{ 1|plural('a', 'b', 'c', 'd') }}": "plural is given too much: write plural(one, many, zero, two, few, other)",
     "{{ 1|money(curency='EUR') }}": "money has no option 'curency'; did you mean currency?",
     "{{ 1|money('EUR', currency='USD') }}": "money is given currency twice",
     "{{ text|link(1) }}": "link is given too much: it takes nothing in brackets",

@@ -125,6 +125,37 @@ def test_an_error_shows_no_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "there", "found"),
+    [
+        ("es-MX-u-mu-celsius", "es en", "es"),
+        ("es-MX-u-mu-celsius", "es es-MX", "es-MX"),
+        ("es_MX", "es es-MX en", "es-MX"),
+        ("es-MX", "es es-419 en", "es-419"),
+        ("es-ES", "es es-419 en", "es"),
+        ("es-419", "es en", "es"),
+        ("zh-Hant-TW", "es zh-Hant", "zh-Hant"),
+        ("zh-TW", "es zh zh-Hant", "zh-Hant"),
+        ("zh-HK", "es zh-Hant", "zh-Hant"),
+        ("zh-CN", "es zh zh-Hant", "zh"),
+        ("zh-Hant-TW", "es zh", "zh"),
+        ("pt-AO", "es pt pt-PT", "pt-PT"),
+        ("pt-BR", "es pt pt-PT", "pt"),
+        ("en-AU", "es en-GB", "es"),
+        ("en-AU", "es en-001 en", "en-001"),
+        ("nb-NO", "es no", "no"),
+        ("ca-ES-valencia", "es ca", "ca"),
+        ("fr-x-private", "es en", "es"),
+    ],
+)
+def test_a_locale_falls_back_to_its_parents_as_cldr_has_them(
+    tmp_path: Path, wanted: str, there: str, found: str
+) -> None:
+    for locale in there.split():
+        write(tmp_path, f"a.b/{locale}.j2", blocks())
+    assert Templates(tmp_path).locale_for("a.b", wanted) == found
+
+
+@pytest.mark.parametrize(
     ("wanted", "found"),
     [
         ("es", "es"),

@@ -17,8 +17,8 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 
 # A service that did not answer so often in one request is not asked again in it.
-FAILURES: Final = 3
-_PAUSE: Final = 0.3  # seconds after the first failure; each pause is three times the one before
+FAILURES: Final = 4
+_PAUSE: Final = 0.2  # seconds after the first failure; each pause is three times the one before
 
 T = TypeVar("T")
 

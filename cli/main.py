@@ -11,6 +11,7 @@ import click
 COMMANDS: Final = {
     "send": ("send", "Send an event; without --data, its type's sample."),
     "status": ("status", "Show what became of an event, and why."),
+    "events": ("events", "Count events by status, or list those of one."),
     "plan": ("plan", "Show what would happen to an event, and why; nothing is sent."),
     "preview": ("preview", "Show what a template says, in every channel and locale."),
     "lint": ("lint", "Find mistakes in templates, samples and rules."),

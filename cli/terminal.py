@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -47,16 +48,19 @@ def confirm(question: str, yes: bool) -> None:
 
 
 class Progress:
-    """A line on standard error that counts along, once a command takes over two seconds."""
+    """A line on standard error that counts along, once a command takes over two seconds. Threads may
+    share it."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._shown = False
+        self._lock = threading.Lock()
 
     def show(self, text: str) -> None:
         if sys.stderr.isatty() and time.monotonic() - self._began > _QUIET_SECONDS:
-            click.echo(f"\r\x1b[K{text}", nl=False, err=True)
-            self._shown = True
+            with self._lock:
+                click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+                self._shown = True
 
     def end(self) -> None:
         if self._shown:

@@ -9,7 +9,6 @@ the function in between, it comes again, and its id makes that harmless.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,9 +36,6 @@ _ROUND_MILLISECONDS: Final = 20_000
 # Received more often than this, a message is handled alone and after all others: it may be what ends
 # the function before it comes to delete anything.
 _TRUSTED_RECEIVES: Final = 3
-# Characters that SQS does not take, which JSON can carry as escapes:
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-_REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,7 @@ def _bury(stage: Stage, letter: _Letter) -> bool:
         message = Received(
             message_id=letter.message.message_id,
             receipt_handle="",
-            body=_REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
+            body=queues.REFUSED.sub(lambda found: f"\\u{ord(found[0]):04x}", body),
             group=queues.group_id(next(filter(None, keys), event.id)),
             receives=1,
             attributes={},
@@ -184,4 +180,4 @@ def _bury_unread(stage: Stage, letter: _Letter) -> bool:
 
 def _text(value: object) -> str:
     """A text as SQS takes it in an attribute; nothing for what is no text."""
-    return _REFUSED.sub("?", value) if isinstance(value, str) else ""
+    return queues.REFUSED.sub("?", value) if isinstance(value, str) else ""

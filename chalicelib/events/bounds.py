@@ -95,11 +95,20 @@ def problems(value: Any) -> list[FieldError]:
                     stack.append((item, f"{path}.{name}" if path else name, depth + 1))
             else:
                 stack.extend((item, f"{path}[{n}]", depth + 1) for n, item in enumerate(found))
-        elif isinstance(found, float) and not math.isfinite(found):
-            return [FieldError(path, _TOO_LARGE.problem)]
         elif isinstance(found, _Odd):
             return [FieldError(path, found.problem)]
+        elif problem := number_problem(found):
+            return [FieldError(path, problem)]
     return []
+
+
+def number_problem(value: Any) -> str | None:
+    """Why this is no number that anybody could hold, if it was meant as one."""
+    if value is _NO_NUMBER or value is _TOO_LARGE:
+        return value.problem
+    if isinstance(value, float) and not math.isfinite(value):
+        return _TOO_LARGE.problem
+    return None
 
 
 def _of_text(text: str) -> str | None:

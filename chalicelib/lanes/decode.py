@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final
 
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
-from chalicelib.events import event
+from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
 from chalicelib.words import limits
 
@@ -25,7 +26,9 @@ def decode(body: str, *, default_id: str, default_source: str) -> Event | Public
         none of the content.
     """
     try:
-        raw: Any = json.loads(body)
+        raw: Any = _DECODER.decode(body)
+    except _NoNumber:
+        raise InvalidEvent("not-json", _odd_numbers(body)) from None
     except (ValueError, RecursionError):
         raise PermanentError("not-json", "the message is not JSON") from None
     if _ESCAPED_SURROGATE.search(body) and _has_half_a_character(raw):
@@ -38,6 +41,48 @@ def decode(body: str, *, default_id: str, default_source: str) -> Event | Public
             "the message is neither an event (type, data) nor ready-made (sns_topic, message)",
         )
     return event.parse(raw, default_id=default_id, default_source=default_source)
+
+
+class _NoNumber(Exception):
+    """A number that JSON does not have, or that nobody can hold."""
+
+
+def _float(digits: str) -> float:
+    found = float(digits)
+    if math.isinf(found):
+        raise _NoNumber
+    return found
+
+
+def _int(digits: str) -> int:
+    if len(digits) > bounds.DIGITS:
+        raise _NoNumber
+    return int(digits)
+
+
+def _constant(_: str) -> None:
+    raise _NoNumber
+
+
+# One for all: `json.loads` with options makes a new decoder for every message.
+_DECODER: Final = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_constant)
+
+
+def _odd_numbers(body: str) -> list[FieldError]:
+    """Where the numbers are that are none: a second reading, for the first does not know."""
+    errors: list[FieldError] = []
+    stack: list[tuple[Any, str]] = [(bounds.decode(body), "")]
+    while stack:
+        value, path = stack.pop()
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                shown = event.shown(name, "(field)")
+                stack.append((inner, f"{path}.{shown}" if path else shown))
+        elif isinstance(value, list):
+            stack += [(inner, f"{path}[{n}]") for n, inner in enumerate(value)]
+        elif problem := bounds.number_problem(value):
+            errors.append(FieldError(path or "message", problem))
+    return errors
 
 
 def _has_half_a_character(raw: Any) -> bool:

@@ -18,6 +18,9 @@ from chalicelib.store.record import Record
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+# Characters that SQS does not take, which JSON can carry as escapes:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 
 
@@ -85,6 +88,11 @@ def identity(event_id: str, source: str, message_id: str, lane: str) -> tuple[st
         event_id if is_id(event_id) else message_id,
         source if is_id(source) else f"queue:{lane}",
     )
+
+
+def attribute(text: str) -> dict[str, str]:
+    """A message attribute with this text; what SQS would refuse the whole message for is a `?` in it."""
+    return {"DataType": "String", "StringValue": REFUSED.sub("?", text)}
 
 
 def group_id(ordering_key: str) -> str:
@@ -187,9 +195,7 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
         "MessageGroupId": letter.message.group,
         "MessageDeduplicationId": letter.message.message_id,
         "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in attributes.items()
-            if value
+            name: attribute(value) for name, value in attributes.items() if value
         },
     }
     if entry_bytes(entry) > MESSAGE_BYTES:

@@ -104,11 +104,10 @@ class Templates:
         """The locales that an event type is written in; empty for an unknown type."""
         found = self._locales.get(event_type)
         if found is None:
-            found = tuple(sorted(f.stem for f in (self.root / event_type).glob("*.j2")))
-            if event_type in self.types:
-                self._locales[event_type] = found
-            else:
+            if event_type not in self.types:  # nor is it a name that a file could have
                 return ()
+            found = tuple(sorted(f.stem for f in (self.root / event_type).glob("*.j2")))
+            self._locales[event_type] = found
         return found
 
     def locale_for(self, event_type: str, wanted: str | None) -> str:

@@ -16,10 +16,10 @@ from chalicelib.stage import Stage
 from chalicelib.words.render import templates
 from cli import target as targets
 from cli.account import account, aws_errors, rules
-from cli.letters.letters import Letter, Look, look
+from cli.letters.letters import Letter, Look, Sought, look
 from cli.letters.redrive import Outcome, move
 from cli.letters.verdict import Judge, Verdict
-from cli.terminal import age, confirm, count, table
+from cli.terminal import Progress, age, confirm, count, table
 
 _MOST_SHOWN: Final = 20
 
@@ -104,7 +104,7 @@ def show(event_id: str, lane: str | None, stage: str | None, as_json: bool) -> N
     target = account(stage)
     handle = target.handle()
     with aws_errors(target):
-        looks, judge = _look(handle, lane)
+        looks, judge = _look(handle, lane, [event_id])
         found = [each for each in _letters(looks) if event_id in (each.id, each.message_id)]
         records = judge.records(found)
     if not found:
@@ -168,7 +168,7 @@ def redrive(
     target = account(stage, changes=not dry_run)
     handle = target.handle()
     with aws_errors(target):
-        looks, judge = _look(handle, lane)
+        looks, judge = _look(handle, lane, ids)
         meant = [letter for letter in _letters(looks) if wanted(letter)]
         missing = [i for i in ids if not any(i in (m.id, m.message_id) for m in meant)]
         if missing:
@@ -179,19 +179,20 @@ def redrive(
             _say_plan(verdicts, looks, force, as_json)
             return
         going = [letter for letter, verdict in verdicts if force or verdict.fails is None]
+        behind = {each.lane: each.unseen for each in looks if each.whole and each.unseen}
         lanes = [
             each.lane
             for each in looks
-            if each.unseen or any(letter.lane == each.lane for letter in going)
+            if each.lane in behind or any(letter.lane == each.lane for letter in going)
         ]
-        if not going and not any(each.unseen for each in looks):
+        if not lanes:
             _summary(Outcome([], verdicts, looks), as_json)
             return
-        unseen = sum(each.unseen for each in looks)
+        unseen = sum(behind.values())
         more = f", and of {unseen} more behind them what is meant," if unseen else ""
         letters = count(len(going), "dead letter")
         confirm(f"Put {letters}{more} back into {target.stage}'s lanes?", yes)
-        outcome = move(handle, judge, wanted, lanes, looks, verdicts, force, rate)
+        outcome = move(handle, judge, wanted, lanes, looks, verdicts, force, rate, ids)
     _summary(outcome, as_json)
 
 
@@ -254,7 +255,7 @@ def _say_plan(
             ]
             for name, of in (("would_go", going), ("would_stay", staying))
         }
-        unseen = {each.lane: each.unseen for each in looks if each.unseen}
+        unseen = {each.lane: each.unseen for each in looks if each.whole and each.unseen}
         print(json.dumps({**found, "unseen": unseen}, ensure_ascii=False))
     else:
         click.echo(f"{count(len(going), 'dead letter')} would go back; nothing was moved.")
@@ -303,14 +304,15 @@ def _show(letter: Letter, verdict: Verdict) -> None:
         click.echo(_indented(message.bodies["default"]))
 
 
-def _look(stage: Stage, lane: str | None) -> tuple[list[Look], Judge]:
+def _look(stage: Stage, lane: str | None, ids: Sequence[str] = ()) -> tuple[list[Look], Judge]:
+    """Look at the lanes, or until the letters of these ids are found."""
     declared = rules(stage.name)
     lanes = [*declared.lanes, BUS]
     if lane is not None and lane not in lanes:
         near = did_you_mean(lane, lanes) or f"; the lanes are {', '.join(lanes)}"
         raise click.BadParameter(f"there is no lane {lane}{near}", param_hint="--lane")
     judge = Judge(stage, declared, templates())
-    looks = look(stage, [lane] if lane else lanes)
+    looks = look(stage, [lane] if lane else lanes, Sought(ids), Progress())
     moved_by_sqs = [letter for letter in _letters(looks) if letter.moved_by_sqs]
     if moved_by_sqs:
         judge.records(moved_by_sqs)  # tells them why, as far as the ledger knows
@@ -332,7 +334,7 @@ def _oldest(letters: Sequence[Letter]) -> Any:
 
 def _say_unseen(looks: Sequence[Look]) -> None:
     for each in looks:
-        if each.unseen:
+        if each.whole and each.unseen:
             text = f"and {each.unseen} more in lane {each.lane}: behind ten of their own key, the"
             text += " most that SQS shows at a time, or in other hands"
             click.secho(text, fg="yellow", err=True)

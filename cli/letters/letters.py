@@ -11,7 +11,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-
 from __future__ import annotations
 
 import threading
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,9 +32,18 @@ from chalicelib.names import BUS
 from chalicelib.plan.fate import Content
 from chalicelib.stage import Stage
 from chalicelib.store.record import EventKey, Record
+from cli.terminal import Progress
 
-# How long a letter stays invisible should this process be killed; on a normal end, not at all.
+# How long a letter stays invisible, at the least, should this process be killed; on a normal end, not
+# at all. SQS takes twelve hours:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 HOLD_SECONDS: Final = 120
+LONGEST_HOLD: Final = 12 * 3600
+# What a receive is taken to last before any was timed.
+_FIRST_GUESS: Final = 0.5
+# So many keys in a row that had no more to show than was seen are enough to stop looking.
+_MISSES: Final = 30
+_RELEASING: Final = 8  # calls at once
 # Long polling asks all of SQS's servers; without it, an empty answer may be a mistake.
 WAIT_SECONDS: Final = 1
 NO_SURVIVOR: Final = "no-handler-survived"
@@ -139,7 +149,11 @@ def _carried(attributes: Mapping[str, Any], name: str) -> str:
 
 
 class DeadQueue:
-    """One lane's dead letters, held while this is open and visible again when it closes."""
+    """One lane's dead letters, held while this is open and visible again when it closes.
+
+    A letter is held until the end of the look, as far as that can be told from how long a receive takes
+    and how many letters there are; so each comes once.
+    """
 
     def __init__(self, stage: Stage, lane: str) -> None:
         self._sqs: Any = stage.sqs
@@ -148,8 +162,12 @@ class DeadQueue:
         self.url = stage.dead_queue_url(lane)
         self._met: set[str] = set()
         self._held: dict[str, Letter] = {}
+        self._tails: dict[str, None] = {}  # keys that an answer may not have had the room for
+        self._due: deque[tuple[float, list[Letter]]] = deque()  # until when they are held
+        self._began = time.monotonic()
+        self._receives = 0
         # Counted once: SQS's count is right for a queue at rest, and lags behind what is done to it.
-        self._total = self._count()
+        self.total = self._count()
 
     def __enter__(self) -> DeadQueue:
         return self
@@ -158,33 +176,37 @@ class DeadQueue:
         self._release(list(self._held.values()))
 
     @property
+    def met(self) -> int:
+        """How many letters were looked at."""
+        return len(self._met)
+
+    @property
     def unseen(self) -> int:
         """About how many letters are behind those that were met, or in somebody else's hands."""
-        return max(0, self._total - len(self._met))
+        return max(0, self.total - len(self._met))
 
     def batches(self) -> Iterator[list[Letter]]:
         """Every letter that can be had, each once, those of a key in order.
 
         What the caller deletes meanwhile makes room for what waits behind it.
         """
+        yield from self._visible()
         exhausted: set[str] = set()
-        more = True
-        while more:
-            more = False
-            while received := self._receive():
-                if fresh := self._hold(received):
-                    yield fresh
-            # A key whose letters did not all fit into one answer has more to show: when its first
-            # ones are let go, all of them come together.
-            for group in self._narrow():
-                if not self.unseen or group in exhausted:
-                    continue
-                self._release([held for held in self._held.values() if held.group == group])
-                if fresh := self._hold(self._receive()):
-                    more = True
-                    yield fresh
-                else:
-                    exhausted.add(group)
+        misses = 0
+        # A key whose letters did not all fit into one answer has more to show: when its first ones are
+        # let go, all of them come together.
+        while self.unseen and misses < _MISSES:
+            group = next((group for group in self._narrow() if group not in exhausted), None)
+            if group is None:
+                return
+            self._release([held for held in self._held.values() if held.group == group])
+            if fresh := self._hold(self._receive()):
+                misses = 0
+                yield fresh
+                yield from self._visible()
+            else:
+                exhausted.add(group)
+                misses += 1
 
     def delete(self, letters: Sequence[Letter]) -> int:
         """Remove letters for good; says how many could not be."""
@@ -200,21 +222,65 @@ class DeadQueue:
             self._held.pop(letters[int(done["Id"])].message_id, None)
         return len(answer.get("Failed", ()))
 
+    def _visible(self) -> Iterator[list[Letter]]:
+        """What can be received now, until there is nothing new."""
+        again: set[str] = set()
+        while received := self._receive():
+            if fresh := self._hold(received):
+                again.clear()
+                yield fresh
+                continue
+            # They were not held long enough, and come a second time. Others may lie behind them, but
+            # when one of them comes a third time, all have gone round.
+            ids = {letter.message_id for letter in received}
+            if ids & again:
+                return
+            again |= ids
+
     def _count(self) -> int:
         wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         got = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=wanted)
         return sum(int(got["Attributes"][name]) for name in wanted)
 
     def _receive(self) -> list[Letter]:
+        self._hold_on()
+        hold = self._hold_seconds()
+        until = time.monotonic() + hold
         messages = self._sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=BATCH_ENTRIES,
             WaitTimeSeconds=WAIT_SECONDS,
-            VisibilityTimeout=HOLD_SECONDS,
+            VisibilityTimeout=hold,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         ).get("Messages", [])
-        return [Letter.of(message, self.lane, self._stage) for message in messages]
+        self._receives += 1
+        received = [Letter.of(message, self.lane, self._stage) for message in messages]
+        if len(received) == BATCH_ENTRIES:
+            self._tails[received[-1].group] = None
+        self._due.append((until, received))
+        return received
+
+    def _hold_on(self) -> None:
+        """Hold for longer what would come up before the next look at the time: the first letters, whose
+        time was a guess, and all of them where SQS has become slower."""
+        now = time.monotonic()
+        while self._due and self._due[0][0] < now + HOLD_SECONDS / 2:
+            _, letters = self._due.popleft()
+            held = [letter for letter in letters if self._held.get(letter.message_id) is letter]
+            if held:
+                hold = self._hold_seconds()
+                self._change(held, hold)
+                self._due.append((now + hold, held))
+
+    def _hold_seconds(self) -> int:
+        """How long what is received now is to be held: twice what the rest of the look will take, by
+        what it took so far, with what the caller does between two receives."""
+        took = time.monotonic() - self._began
+        each = took / self._receives if self._receives else _FIRST_GUESS
+        at_once = max(1.0, len(self._met) / self._receives) if self._receives else BATCH_ENTRIES
+        rest = self.unseen / at_once * each
+        return int(min(HOLD_SECONDS + 2 * rest, LONGEST_HOLD))
 
     def _hold(self, received: Sequence[Letter]) -> list[Letter]:
         fresh = [letter for letter in received if letter.message_id not in self._met]
@@ -224,47 +290,90 @@ class DeadQueue:
         return fresh
 
     def _narrow(self) -> list[str]:
-        """Keys of which fewer letters are held than one receive can bring."""
+        """Keys of which fewer letters are held than one receive can bring; those first of which the
+        last letter was the last of a full answer."""
         sizes = Counter(letter.group for letter in self._held.values())
-        return [group for group, size in sizes.items() if size < BATCH_ENTRIES]
+        narrow = [group for group, size in sizes.items() if size < BATCH_ENTRIES]
+        return sorted(narrow, key=lambda group: group not in self._tails)
 
     def _release(self, letters: Sequence[Letter]) -> None:
-        """Best effort: where it fails, they are visible again after HOLD_SECONDS."""
-        for start in range(0, len(letters), BATCH_ENTRIES):
-            chunk = letters[start : start + BATCH_ENTRIES]
-            entries = [
-                {"Id": str(n), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
-                for n, letter in enumerate(chunk)
-            ]
-            try:
-                self._sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-            except (BotoCoreError, ClientError):
-                continue
+        """Best effort: where it fails, they are visible again after the time for which they are held."""
+        starts = range(0, len(letters), BATCH_ENTRIES)
+        chunks = [letters[start : start + BATCH_ENTRIES] for start in starts]
+        if len(chunks) == 1:
+            self._release_chunk(chunks[0])
+        elif chunks:
+            with ThreadPoolExecutor(_RELEASING) as pool:
+                list(pool.map(self._release_chunk, chunks))
+
+    def _release_chunk(self, chunk: Sequence[Letter]) -> None:
+        if self._change(chunk, 0):
             for letter in chunk:
                 self._held.pop(letter.message_id, None)
+
+    def _change(self, letters: Sequence[Letter], seconds: int) -> bool:
+        """Have up to ten letters stay away for so long from now on; says whether SQS heard it."""
+        entries = [
+            {"Id": str(n), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": seconds}
+            for n, letter in enumerate(letters)
+        ]
+        try:
+            self._sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+        except (BotoCoreError, ClientError):
+            return False
+        return True
 
 
 @dataclass(slots=True)
 class Look:
-    """What one look at a dead-letter queue shows, and how many letters it cannot."""
+    """What one look at a dead-letter queue shows, and how many letters it cannot.
+
+    `whole` is False where the look ended early, because what it was for was found.
+    """
 
     lane: str
     letters: list[Letter]
     unseen: int
+    whole: bool = True
 
 
-def look(stage: Stage, lanes: Sequence[str]) -> list[Look]:
-    """Look at the dead letters of these lanes, all lanes at once, and leave everything as it was."""
+class Sought:
+    """Ids that somebody looks for; without any, nothing is ever found and everything is looked at."""
+
+    def __init__(self, ids: Sequence[str] = ()) -> None:
+        self._left = set(ids)
+        self._any = bool(ids)
+
+    def meet(self, letters: Sequence[Letter]) -> None:
+        for letter in letters:
+            self._left -= {letter.id, letter.message_id}
+
+    @property
+    def found(self) -> bool:
+        """Whether all of them were met."""
+        return self._any and not self._left
+
+
+def look(stage: Stage, lanes: Sequence[str], sought: Sought, progress: Progress) -> list[Look]:
+    """Look at the dead letters of these lanes, all lanes at once, and leave everything as it was.
+
+    Ends as soon as what is `sought` was found.
+    """
     _ = stage.sqs  # made by one thread, for botocore's sessions know of no other
     stop = threading.Event()
+    queues_open: list[DeadQueue] = []
 
     def one(lane: str) -> Look:
         with DeadQueue(stage, lane) as queue:
+            queues_open.append(queue)
             letters: list[Letter] = []
             for batch in queue.batches():
                 letters += batch
-                if stop.is_set():
-                    break
+                sought.meet(batch)
+                met, total = (sum(getattr(q, n) for q in queues_open) for n in ("met", "total"))
+                progress.show(f"{met:,} of {max(met, total):,} dead letters looked at")
+                if sought.found or stop.is_set():
+                    return Look(lane, letters, queue.unseen, whole=False)
             return Look(lane, letters, queue.unseen)
 
     with ThreadPoolExecutor(len(lanes)) as pool:
@@ -272,3 +381,4 @@ def look(stage: Stage, lanes: Sequence[str]) -> list[Look]:
             return list(pool.map(one, lanes))
         finally:  # Ctrl-C comes to this thread alone; the others are told, and let go of theirs
             stop.set()
+            progress.end()

@@ -11,12 +11,12 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import aws
-from chalicelib.lanes.queues import entry_bytes
+from chalicelib.lanes.queues import attribute, entry_bytes
 from chalicelib.lanes.waves import BATCH_ENTRIES, waves
 from chalicelib.names import BUS
 from chalicelib.stage import Stage
 from chalicelib.store.record import EventKey
-from cli.letters.letters import DeadQueue, Letter, Look
+from cli.letters.letters import DeadQueue, Letter, Look, Sought
 from cli.letters.verdict import Judge, Verdict
 from cli.terminal import Progress
 
@@ -31,7 +31,8 @@ class Redrive:
 
     It may be cut off anywhere and run again. A letter is deleted only after SQS took its copy, and
     the copy's deduplication id comes from the letter: within five minutes SQS drops a second copy,
-    and after that the ledger knows what was published.
+    and after that the ledger knows what was published. It is not `whole` where it ended early, because
+    all that was `sought` was met.
     """
 
     queue: DeadQueue
@@ -41,6 +42,8 @@ class Redrive:
     wanted: Callable[[Letter], bool]
     force: bool = False
     pace: Pace | None = None
+    sought: Sought = field(default_factory=Sought)
+    whole: bool = True
     moved: list[Letter] = field(default_factory=list)
     _moved_keys: set[EventKey] = field(default_factory=set)
     still_failing: list[tuple[Letter, Verdict]] = field(default_factory=list)
@@ -74,6 +77,10 @@ class Redrive:
                     self.refused.append((letter, problem))
                     stuck.add(letter.group)
                 progress(len(self.moved))
+            self.sought.meet(batch)
+            if self.sought.found:
+                self.whole = False
+                return
 
     def _move(self, wave: Sequence[Letter]) -> list[tuple[Letter, str]]:
         """Send, then delete what SQS took; gives what it did not take, and why."""
@@ -131,8 +138,8 @@ class Outcome:
         self.back_again = [letter for run in runs for letter in run.back_again]
         self.refused = [pair for run in runs for pair in run.refused]
         self.undeleted = sum(run.undeleted for run in runs)
-        self.unseen = sum(run.queue.unseen for run in runs)
-        self.unseen += sum(each.unseen for each in looks if each.lane not in ran)
+        self.unseen = sum(run.queue.unseen for run in runs if run.whole)
+        self.unseen += sum(each.unseen for each in looks if each.whole and each.lane not in ran)
         self.interrupted = interrupted
 
     @property
@@ -152,17 +159,21 @@ def move(
     verdicts: Sequence[tuple[Letter, Verdict]],
     force: bool,
     rate: int | None,
+    ids: Sequence[str],
 ) -> Outcome:
     """Redrive these lanes one after the other; Ctrl-C ends it in good order."""
     pace = Pace(rate) if rate else None
     expected = sum(len(each.letters) + each.unseen for each in looks)
+    sought = Sought(ids)
     runs: list[Redrive] = []
     progress = Progress()
     try:
         for lane in lanes:
             with DeadQueue(stage, lane) as queue:
                 before = sum(len(run.moved) for run in runs)
-                run = Redrive(queue, stage.sqs, stage.queue_url(lane), judge, wanted, force, pace)
+                run = Redrive(
+                    queue, stage.sqs, stage.queue_url(lane), judge, wanted, force, pace, sought
+                )
                 runs.append(run)
                 run.run(
                     lambda moved, before=before, lane=lane: progress.show(  # type: ignore[misc]
@@ -189,7 +200,7 @@ def _entry(number: int, letter: Letter) -> dict[str, Any]:
         if name not in _OBITUARY
     }
     for name, text in (("event_id", letter.id), ("event_source", letter.source)):
-        attributes[name] = {"DataType": "String", "StringValue": text}
+        attributes[name] = attribute(text)
     return {
         "Id": str(number),
         "MessageBody": letter.body,

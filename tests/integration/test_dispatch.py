@@ -242,6 +242,10 @@ def test_a_mistake_of_ours_takes_nobody_else_with_it(
         ({"type": "order.shipped", "data": {}, **{f"F{n}": 1 for n in range(60_000)}}, {}),
         ({"sns_topic": "t", "message": "m", "k" * 500_000: 1}, {}),
         ({"type": "order.lost", "data": {}}, {"event_id": "i" * 5000, "event_source": "s" * 3000}),
+        ({"type": "ñ" * 256, "data": {}}, {}),
+        ({"type": "../order.shipped", "data": {}}, {}),
+        ('{"type": "order.lost\\ufffe", "data": {"\\ufffe": 1}}', {}),
+        ('{"type": "order.shipped", "data": {"total": NaN}}', {}),
     ],
 )
 def test_no_message_is_so_odd_that_the_rest_of_its_batch_is_not_recorded(
@@ -252,6 +256,7 @@ def test_no_message_is_so_odd_that_the_rest_of_its_batch_is_not_recorded(
     run(stage)
     assert stage.ledger("e-1")["status"] == "published"
     [letter] = stage.dead()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] != "unexpected"
     assert (
         stage.ledger(letter["MessageAttributes"]["event_id"]["StringValue"])["status"] == "failed"
     )

@@ -94,7 +94,7 @@ def test_the_last_call_ends_before_the_gateway_gives_up(connect: Connect) -> Non
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_service_that_does_not_answer_is_asked_three_times_and_no_more(
+def test_a_service_that_does_not_answer_is_asked_four_times_and_no_more(
     connect: Connect, fault: str, service: str, path: str
 ) -> None:
     operations = set(SERVICES[service])
@@ -130,7 +130,7 @@ def test_what_answers_every_other_time_serves(connect: Connect, path: str) -> No
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 4])
-def test_of_a_throttled_ledger_no_more_is_asked_than_it_takes_and_three_calls(
+def test_of_a_throttled_ledger_no_more_is_asked_than_it_takes_and_four_calls(
     connect: Connect, every: int
 ) -> None:
     number = iter(range(10_000))

@@ -47,6 +47,21 @@ def test_a_ready_made_message_needs_no_subject() -> None:
     ("body", "reason", "said"),
     [
         ("hola", "not-json", "not JSON"),
+        ('{"type": "t", "data": {"a": [1, NaN]}}', "not-json", "data.a[1]: is NaN"),
+        ('{"type": "t", "data": {"a": -Infinity}}', "not-json", "data.a: is NaN or Infinity"),
+        ('{"type": "t", "data": {"a b": {"c": 1e400}}}', "not-json", "data.(field).c: is a number"),
+        (
+            '{"type": "t", "data": {"a": -1e999}}',
+            "not-json",
+            "data.a: is a number of more than 308",
+        ),
+        (
+            f'{{"type": "t", "data": {{"a": {"9" * 309}}}}}',
+            "not-json",
+            "data.a: is a number of more",
+        ),
+        (f'{{"type": "t", "data": {{"a": {"9" * 5_000}}}}}', "not-json", "data.a: is a number"),
+        ("NaN", "not-json", "message: is NaN"),
         ("[" * 100_000, "not-json", "not JSON"),
         ("[]", "not-an-event", "neither"),
         ("{}", "not-an-event", "neither"),
@@ -72,6 +87,14 @@ def test_what_is_neither_form_is_refused_with_the_reason(
         read(body)
     assert caught.value.reason == reason
     assert said in str(caught.value)
+
+
+def test_numbers_that_can_be_held_are_read_as_they_are() -> None:
+    found = read(
+        '{"type": "t", "data": {"a": 1e308, "b": -0.5, "c": ' + "9" * 308 + ', "d": "NaN"}}'
+    )
+    assert isinstance(found, Event)
+    assert dict(found.data) == {"a": 1e308, "b": -0.5, "c": int("9" * 308), "d": "NaN"}
 
 
 def test_a_refusal_shows_none_of_the_content() -> None:

@@ -23,3 +23,24 @@ def test_a_dead_letter_never_grows_beyond_what_sqs_takes(spare: int, has_its_rea
     )
     assert len(entry["MessageBody"]) + written <= MESSAGE_BYTES
     assert ("reason" in attributes) == has_its_reason
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\x0b", "\x1f", "\ud800", "\ufffe", "\uffff"])
+def test_what_sqs_does_not_take_in_a_text_is_a_question_mark_in_a_letter_s_attributes(
+    odd: str,
+) -> None:
+    letter = DeadLetter(Received.of(record("x")), "r", f"a{odd}b", f"i{odd}", f"s{odd}", f"t{odd}")
+    attributes = _dead_entry(0, letter)["MessageAttributes"]
+    assert {name: a["StringValue"] for name, a in attributes.items()} == {
+        "reason": "r",
+        "detail": "a?b",
+        "event_id": "i?",
+        "event_source": "s?",
+        "event_type": "t?",
+    }
+
+
+def test_what_sqs_takes_stays_as_it_is() -> None:
+    text = "a\t\n\r ñ 📦 \ufffd"
+    letter = DeadLetter(Received.of(record("x")), "r", text, "i", "s", "t")
+    assert _dead_entry(0, letter)["MessageAttributes"]["detail"]["StringValue"] == text

@@ -37,7 +37,7 @@ def post_event(request: Request) -> Answer:
     [result] = intake.accept(request.stage, [checked], key.name, request.patience)
     if not isinstance(result, Accepted):
         raise _refusal(result)
-    return Answer(200 if result.status == "duplicate" else 202, _accepted(result))
+    return Answer(200 if result.status == "duplicate" else 202, _accepted(result, checked))
 
 
 def post_batch(request: Request) -> Answer:
@@ -58,7 +58,7 @@ def post_batch(request: Request) -> Answer:
     taken = intake.accept(request.stage, events, key.name, request.patience)
     for (position, checked), result in zip(good, taken, strict=True):
         if isinstance(result, Accepted):
-            results[position] = _accepted(result)
+            results[position] = _accepted(result, checked)
         else:
             results[position] = _rejected({"id": checked.event.id}, _refusal(result))
     return Answer(200, bounded.results(results))
@@ -207,5 +207,9 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
     return value == "true"
 
 
-def _accepted(result: Accepted) -> dict[str, Any]:
-    return {"id": result.id, "status": result.status, "lane": result.lane}
+def _accepted(result: Accepted, checked: Checked) -> dict[str, Any]:
+    answer: dict[str, Any] = {"id": result.id, "status": result.status, "lane": result.lane}
+    warnings = intake.warnings(checked)
+    if warnings:
+        answer["warnings"] = [{"field": w.field, "problem": w.problem} for w in warnings]
+    return answer

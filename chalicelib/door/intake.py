@@ -29,6 +29,7 @@ from chalicelib.store.record import EventKey, Record, now_text
 from chalicelib.words.render import RenderError, Templates, templates
 
 EVENT_BYTES: Final = 256 * 1024
+_WARNINGS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,14 @@ def _enqueue(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None
     for claim, problem in zip(claims, problems, strict=True):
         if problem:
             claim.error = TransientError(problem)
+
+
+def warnings(checked: Checked) -> list[FieldError]:
+    """What is most likely a mistake, though it can be said: fields that are printed and empty."""
+    return [
+        FieldError(gap.field or "data", f"{gap.problem} (templates/{gap.place})")
+        for gap in checked.composed.gaps[:_WARNINGS]
+    ]
 
 
 def _refused(error: RenderError) -> InvalidEvent:

@@ -169,7 +169,9 @@ def _list(of: str) -> dict[str, Any]:
 
 ANSWERS: Final[dict[str, Any]] = {
     "Accepted": _object(
-        {"id": _TEXT, "status": {"enum": ["accepted", "duplicate"]}, "lane": _TEXT}
+        {"id": _TEXT, "status": {"enum": ["accepted", "duplicate"]}, "lane": _TEXT},
+        {"warnings": _list("FieldProblem")},
+        description="`warnings` names fields that the words print and that are empty.",
     ),
     "NotTaken": _object(
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib.channels.publication import Publication
@@ -11,16 +11,21 @@ from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.rules.routing import Decision, Routing
 from chalicelib.words import limits
+from chalicelib.words.faults import Fault
 from chalicelib.words.render import Message, RenderError, Templates
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What an event comes to: the decision, and a publication per `destination/locale`."""
+    """What an event comes to: the decision, and a publication per `destination/locale`.
+
+    `gaps` are the fields that are printed and empty, where it was rehearsed.
+    """
 
     decision: Decision
     publications: Mapping[str, Publication]
     messages: Mapping[str, Message]
+    gaps: tuple[Fault, ...] = ()
 
     @property
     def template(self) -> str:
@@ -88,10 +93,10 @@ def rehearse(event: Event, lane: str, routing: Routing, templates: Templates) ->
     except RenderError as error:
         errors.append(error)
     decision = composed.decision if composed else routing.decide(event)
-    rendered = {m.locale for m in composed.messages.values()} if composed else set()
-    for locale in sorted(_audiences(event, decision, routing, templates) - rendered):
+    rendered = {m.locale: m for m in composed.messages.values()} if composed else {}
+    for locale in sorted(_audiences(event, decision, routing, templates) - rendered.keys()):
         try:
-            message = templates.render(event, locale)
+            message = rendered[locale] = templates.render(event, locale)
         except RenderError as error:
             errors.append(error)
             continue
@@ -100,7 +105,11 @@ def rehearse(event: Event, lane: str, routing: Routing, templates: Templates) ->
             raise PermanentError("too-large", _TOO_LARGE)
     if composed is None or errors:
         raise RenderError.of(errors)
-    return composed
+    gaps: dict[str | None, Fault] = {}
+    for message in rendered.values():
+        for gap in templates.gaps(event, message.locale) if message.gaps else ():
+            gaps.setdefault(gap.field, gap)
+    return replace(composed, gaps=tuple(gaps.values())) if gaps else composed
 
 
 def _audiences(

@@ -78,6 +78,7 @@ def _warnings(composed: Composed) -> list[str]:
             found.append(f"{name}: there is no sms block, so an SMS gets the body")
         if "GCM" not in message.bodies and limits.push_problem(message.bodies["default"]):
             found.append(f"{name}: there is no push block, and the body is too large for a push")
+    found += [f"{gap} where templates/{gap.place} prints it" for gap in composed.gaps]
     if not composed.messages:
         found.append("nobody hears about this event")
     return found

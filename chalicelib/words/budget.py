@@ -32,10 +32,11 @@ class RenderTooLarge(TemplateRuntimeError):
 
 
 class _Budget:
-    __slots__ = ("left",)
+    __slots__ = ("gaps", "left")
 
     def __init__(self) -> None:
         self.left = MAX_STEPS
+        self.gaps = False
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("heraldo_render_budget", default=None)
@@ -77,6 +78,19 @@ def spend(units: int) -> None:
         raise RenderTooLarge(
             f"the template does too much work: over {MAX_STEPS:,} loop turns, macro calls and filters"
         )
+
+
+def gap() -> None:
+    """A field was printed, and there was nothing in it."""
+    budget = _budget.get()
+    if budget is not None:
+        budget.gaps = True
+
+
+def has_gaps() -> bool:
+    """Whether anything was printed so far that was empty."""
+    budget = _budget.get()
+    return budget is not None and budget.gaps
 
 
 def too_long(size: int) -> RenderTooLarge:

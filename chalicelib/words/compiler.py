@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
@@ -87,14 +87,14 @@ class Generator(CodeGenerator):
             return super()._output_child_to_const(node, frame, finalize)
         raise nodes.Impossible
 
-    def _output_child_pre(self, _: nodes.Expr, frame: Frame, *__: Any) -> None:
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, *_: Any) -> None:
         if frame.eval_ctx.volatile:
             self.write("(escape if context.eval_ctx.autoescape else identity)(")
         elif frame.eval_ctx.autoescape:
             self.write("escape(")
         else:
             self.write("(")
-        self.write("environment.text(")
+        self.write("environment.field(" if is_field(node) else "environment.text(")
 
     def _output_child_post(self, node: nodes.Expr, *_: Any) -> None:
         self.write(f", {source_of(node)!r}))")
@@ -119,6 +119,35 @@ def dotted(node: nodes.Node) -> str | None:
         key = node.arg.value
         return f"{parent}.{key}" if isinstance(key, str) else f"{parent}[{key}]"
     return None
+
+
+# Filters that make something of a text, and nothing of none.
+_OF_TEXT: Final = frozenset(
+    [
+        "capitalize",
+        "e",
+        "escape",
+        "forceescape",
+        "indent",
+        "lower",
+        "replace",
+        "safe",
+        "string",
+        "striptags",
+        "title",
+        "trim",
+        "truncate",
+        "upper",
+        "wordwrap",
+    ]
+)
+
+
+def is_field(node: nodes.Node | None) -> bool:
+    """Whether an expression is a field as it is, so that nobody thought of its being empty."""
+    if isinstance(node, nodes.Filter):
+        return node.name in _OF_TEXT and is_field(node.node)
+    return node is not None and dotted(node) is not None
 
 
 def source_of(node: nodes.Node | None) -> str | None:

@@ -252,6 +252,15 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
             raise budget.too_long(len(text))
         return text
 
+    def field(self, value: Any, path: str | None) -> str:
+        """What ``{{ value }}`` prints where it is a field as it is: where that is empty, it is noted."""
+        if type(value) is str and len(value) < 256:
+            spend(1)
+            if not value or value.isspace():
+                budget.gap()
+            return value
+        return self.text(value, path)
+
     def joined(self, values: tuple[Any, ...], escaping: bool) -> str:
         """The ``~`` operator."""
         size = sum(map(charge, values))

@@ -100,6 +100,7 @@ class Reading:
     attributes: Mapping[str, Any]
     taken: int = 0
     faults: dict[Any, Fault] = field(default_factory=dict)
+    gaps: dict[str, Fault] = field(default_factory=dict)
     _places: dict[int, str] = field(default_factory=dict)
     _read: deque[_Read] = field(default_factory=_last_read)
     _views: dict[int, tuple[Any, str]] = field(default_factory=dict)
@@ -223,6 +224,13 @@ class Reading:
         template, line = place_of_error(error) or _rendered_now() or ("", 0)
         key = where[0] or where[1] or (template, line, problem)
         self.faults.setdefault(key, Fault(problem, template, line, *where, is_missing))
+
+    def gap(self, value: str, path: str | None) -> None:
+        """A field is printed that is empty; what a template sets itself may well be."""
+        place = self.where(value)[0]
+        if place is not None:
+            template, line = _rendered_now() or ("", 0)
+            self.gaps.setdefault(place, Fault("is empty", template, line, place, path))
 
     def lack(self, where: Where, part: str) -> None:
         """Something is needed that would stand within a field that is missing."""

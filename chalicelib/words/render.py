@@ -20,10 +20,10 @@ import jinja2
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.words import limits, locales, tidy
-from chalicelib.words.budget import RenderTooLarge
+from chalicelib.words.budget import RenderTooLarge, has_gaps
 from chalicelib.words.environment import HeraldoEnvironment, make_environment
 from chalicelib.words.faults import Fault, place_of_error
-from chalicelib.words.tracing import faults, tracer
+from chalicelib.words.tracing import trace, tracer
 from chalicelib.words.wording import WRONG, in_words
 
 DEFAULT_LOCALE: Final = "es"
@@ -68,12 +68,16 @@ class RenderError(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What an event says in one locale. `bodies` has one text per SNS protocol, `default` first."""
+    """What an event says in one locale. `bodies` has one text per SNS protocol, `default` first.
+
+    `gaps`: some field that is printed in it is empty (`Templates.gaps` tells which).
+    """
 
     subject: str
     bodies: Mapping[str, str]
     locale: str
     version: str
+    gaps: bool = False
 
     def to_sns(self) -> str:
         """The `Message` of a publication with `MessageStructure=json`."""
@@ -133,7 +137,7 @@ class Templates:
         """
         found = self.locale_for(event.type, locale or event.locale)
         name = f"{event.type}/{found}.j2"
-        texts = self._texts(name, event, found)
+        texts, gaps = self._texts(name, event, found)
         body = texts.pop("body")
         bodies = {"default": body}
         for channel, text in texts.items():
@@ -148,7 +152,12 @@ class Templates:
         problem = limits.push_problem(bodies.get("GCM", ""))
         if problem:
             raise RenderError("push-too-large", Fault(f"the push message {problem}", name))
-        return Message(texts["subject"], bodies, found, self.version(name))
+        return Message(texts["subject"], bodies, found, self.version(name), gaps)
+
+    def gaps(self, event: Event, locale: str) -> list[Fault]:
+        """The fields of an event that its words in a locale of its type print, and that are empty."""
+        name, attributes, variables = _used(event, locale)
+        return list(trace(self._tracer, name, variables, attributes).gaps.values())
 
     def version(self, name: str) -> str:
         """A short content hash of a template and of all that templates share."""
@@ -163,13 +172,12 @@ class Templates:
     def _shared(self) -> bytes:
         return b"".join(file.read_bytes() for file in sorted(self.root.glob("_*/**/*.j2")))
 
-    def _texts(self, name: str, event: Event, locale: str) -> dict[str, str]:
-        """The text of every channel, or a RenderError that says what is wrong."""
-        attributes = event.attributes()
-        variables = {**event.data, "event": attributes, "locale": locale}
+    def _texts(self, name: str, event: Event, locale: str) -> tuple[dict[str, str], bool]:
+        """The text of every channel and whether it has gaps, or a RenderError with what is wrong."""
+        _, attributes, variables = _used(event, locale)
         try:
             with self.environment.bounded():
-                return self._channels(name, variables)
+                return self._channels(name, variables), has_gaps()
         except jinja2.TemplateSyntaxError as error:
             fault = Fault(error.message or "", error.name or name, error.lineno)
             raise RenderError("template", fault) from None
@@ -185,7 +193,7 @@ class Templates:
             raise RenderError("template", Fault("is not UTF-8", name)) from None
         except (jinja2.TemplateRuntimeError, *WRONG) as error:
             # A value that is not there or is of the wrong kind: all of them are told.
-            found = faults(self._tracer, name, variables, attributes)
+            found = trace(self._tracer, name, variables, attributes).told()
             if not found:
                 found = [Fault(in_words(error), *(place_of_error(error) or (name, 0)))]
             first = found[0]
@@ -220,6 +228,13 @@ class Templates:
                 text = join(blocks[channel][0](context))
                 texts[channel] = _TIDY.get(channel, tidy.body)(text)
         return texts
+
+
+def _used(event: Event, locale: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """An event's template in a locale, its attributes, and all that a template can use."""
+    attributes = event.attributes()
+    variables = {**event.data, "event": attributes, "locale": locale}
+    return f"{event.type}/{locale}.j2", attributes, variables
 
 
 def _add_protocols(bodies: dict[str, str], channel: str, subject: str, text: str) -> None:

@@ -1,7 +1,7 @@
 """Rendering once more, to find everything that is wrong and not only the first.
 
 After a rendering failed, the template is rendered in an environment that notes what is wrong, puts a
-blank in its place and goes on.
+blank in its place and goes on. It notes as well where a field is printed that is empty.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chalicelib.words import budget
 from chalicelib.words.budget import RenderTooLarge
 from chalicelib.words.compiler import Generator
 from chalicelib.words.environment import HeraldoEnvironment, equipped
-from chalicelib.words.faults import Fault, Reading, Where
+from chalicelib.words.faults import Reading, Where
 from chalicelib.words.text import WordsError, kind
 from chalicelib.words.wording import WRONG, in_words
 
@@ -36,13 +36,13 @@ _LOOPED: Final = " looped"  # no name that a template can write
 _reading: ContextVar[Reading] = ContextVar("heraldo_reading")
 
 
-def faults(
+def trace(
     environment: HeraldoEnvironment,
     name: str,
     variables: Mapping[str, Any],
     attributes: Mapping[str, Any],
-) -> list[Fault]:
-    """What is wrong with an event in a template, everything that can be told at once.
+) -> Reading:
+    """What comes of an event in a template: all that is wrong, and what is empty.
 
     `environment` is a `tracer`; `variables` is what the template can use, `attributes` the event's.
     """
@@ -59,7 +59,7 @@ def faults(
         pass  # the rendering itself tells of it
     finally:
         _reading.reset(token)
-    return reading.told()
+    return reading
 
 
 def _exhaust(function: Callable[[Context], Iterable[str]], context: Context) -> None:
@@ -73,7 +73,7 @@ def _exhaust(function: Callable[[Context], Iterable[str]], context: Context) -> 
 
 
 def tracer(loader: jinja2.BaseLoader) -> HeraldoEnvironment:
-    """An environment for `faults`, beside the one that renders."""
+    """An environment for `trace`, beside the one that renders."""
     environment = equipped(_Tracer, loader)
     environment.undefined = _Absent
     environment.filters = {n: _noting(n, f) for n, f in environment.filters.items()}
@@ -243,6 +243,11 @@ class _Tracer(HeraldoEnvironment):
         except (WordsError, jinja2.UndefinedError) as error:
             _reading.get().note(error, path=path)
             return "?"
+
+    def field(self, value: Any, path: str | None) -> str:
+        if isinstance(value, str) and not value.strip():
+            _reading.get().gap(value, path)
+        return self.text(value, path)
 
     def joined(self, values: tuple[Any, ...], escaping: bool) -> str:
         try:

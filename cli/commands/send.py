@@ -53,6 +53,8 @@ def command(stage: str | None, as_json: bool, lines: IO[bytes] | None, **options
     click.echo(
         f"{click.style(answer['status'], fg=colour)}  {answer['id']}  in lane {answer['lane']}"
     )
+    for warning in answer.get("warnings", ()):
+        click.secho(f"! {warning['field']} {warning['problem']}", fg="yellow", err=True)
 
 
 def _send_lines(target: targets.Target, lines: IO[bytes], as_json: bool) -> None:

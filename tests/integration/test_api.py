@@ -69,6 +69,20 @@ def test_an_event_is_accepted_into_its_lane(door: Client, stage: Stage) -> None:
     assert event["id"] == "e-1"
 
 
+def test_an_empty_field_that_the_words_print_is_told_and_not_refused(door: Client) -> None:
+    event = shipped(1)
+    event["data"] = {**event["data"], "order": {"id": ""}}
+    warnings = [{"field": "data.order.id", "problem": "is empty (templates/order.shipped/es.j2:6)"}]
+    assert post(door, event).json_body == {
+        "id": "e-1",
+        "status": "accepted",
+        "lane": "orders",
+        "warnings": warnings,
+    }
+    [result] = post(door, [event], path="/events/batch").json_body
+    assert (result["status"], result["warnings"]) == ("duplicate", warnings)
+
+
 def test_type_and_data_are_enough_and_the_key_is_the_source(door: Client, stage: Stage) -> None:
     answer = post(door, {"type": "order.shipped", "data": sample("order.shipped")["data"]})
     assert answer.status_code == 202

@@ -101,6 +101,18 @@ def locales_disagree(tree: Tree) -> Iterator[Told]:
             yield Told(f"templates/{event_type}", 0, disagreement, remedy)
 
 
+@check("empty-field", "warning")
+def empty_field(tree: Tree) -> Iterator[Told]:
+    """A field that is printed as it is, is empty in the sample, and leaves a hole in the words: fill it,
+    or say what stands for it with `|default("…", true)` or `{% if %}`.
+    """
+    for rendering in tree.renderings:
+        if rendering.message is not None and rendering.message.gaps:
+            for gap in tree.templates.gaps(rendering.sample, rendering.locale):
+                remedy = 'fill it, or write |default("…", true) or {% if %} around it'
+                yield Told(f"templates/{gap.template}", gap.line, str(gap), remedy, gap.path)
+
+
 @check("hidden-data", "warning")
 def hidden_data(tree: Tree) -> Iterator[Told]:
     """A field of the data has the name of something that the templates have themselves (`event`,

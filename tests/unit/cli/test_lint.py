@@ -376,6 +376,9 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "a push message that long values make too large": (
         both("{% block sms %}", "{% block push %}{{ name }}{% endblock %}\n{% block sms %}"),
         "warning", "push-may-be-too-large", OF_ES, 8, "with data.name of 10,000 characters"),
+    "an empty field": (
+        sample(lambda s: s["data"].update(name="")),
+        "warning", "empty-field", OF_ES, 4, "data.name is empty"),
     "a time zone that is none": (
         {"templates/_layouts/shop.j2": "\n{% set time_zone = 'Europe/Madird' %}"},
         "error", "time-zone", "templates/_layouts/shop.j2", 2, "such as Europe/Madrid"),

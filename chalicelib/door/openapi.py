@@ -88,7 +88,11 @@ def _header(name: str, description: str, **schema: str) -> dict[str, Any]:
 
 _AGAIN: Final = _header("Retry-After", "Seconds to wait before it is sent again.", type="integer")
 _WITH_HEADERS: Final = {
-    401: _header("WWW-Authenticate", "Bearer, where keys are asked for.", type="string"),
+    401: _header(
+        "WWW-Authenticate",
+        "Bearer, where keys are asked for; API Gateway calls it x-amzn-Remapped-WWW-Authenticate.",
+        type="string",
+    ),
     405: _header("Allow", "The methods that there are.", type="string"),
     429: _AGAIN,
     503: _AGAIN,

@@ -96,8 +96,9 @@ def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
     ------
     RoutingError, StagesError : as `infrastructure`.
     """
-    template = infrastructure(stage, root)
-    template["Resources"] |= _read(root / PACKAGED, stage)["Resources"]
+    packaged = _read(root / PACKAGED, stage)
+    template = packaged | infrastructure(stage, root)
+    template["Resources"] |= packaged["Resources"]
     lanes = reading.read(root / ROUTING, stage).lanes
     for function in policies.functions(lanes):
         template["Resources"] |= _function(stage, function, mapped=function != policies.API)

@@ -31,6 +31,12 @@ def test_the_zip_has_the_locales_of_the_templates_and_no_others(built: package.P
     assert locales == {"root.dat", "en.dat", "es.dat"}
 
 
+def test_the_api_has_one_stage_and_a_throttle(built: package.Package) -> None:
+    assert built.template["Globals"] == {"Api": {"OpenApiVersion": "2.0"}}
+    [settings] = built.template["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
+    assert settings["ThrottlingRateLimit"]
+
+
 def test_a_zip_is_small(built: package.Package) -> None:
     assert built.zip_file.stat().st_size < 2_500_000
 

@@ -157,3 +157,10 @@ def test_a_lane_may_read_its_own_queue_and_no_other(stack: Stack, unique: str) -
         sqs.send_message(
             QueueUrl=stack.local["queues"]["orders"], MessageBody="x", MessageGroupId="g"
         )
+
+
+def test_the_deployed_api_has_no_stage_but_its_own(stack: Stack) -> None:
+    gateway = stack.client("apigateway")
+    [api] = gateway.get_rest_apis()["items"]
+    stages = gateway.get_stages(restApiId=api["id"])["item"]
+    assert [stage["stageName"] for stage in stages] == ["api"]

@@ -30,6 +30,11 @@ check: ## Formatting, lint and types
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m cli.deploy.generated --check
 
+.PHONY: mutants
+mutants: ## Break the core one line at a time and count what no test notices (an hour; docs/testing.md)
+	@cli/setup.sh mutants
+	@.venv-mutants/bin/mutmut run
+
 .PHONY: deploy
 deploy: ## Deploy everything to AWS as one stack (STAGE=dev)
 	@cli/setup.sh tools

@@ -138,6 +138,18 @@ def position_of(result: Any, count: int) -> int | None:
     return None
 
 
+def taken(answer: Any, count: int) -> set[int]:
+    """Which entries of a batch the answer says were taken."""
+    found = (position_of(done, count) for done in answer.get("Successful") or ())
+    return {position for position in found if position is not None}
+
+
+def refused(answer: Any, count: int) -> dict[int, str]:
+    """Which entries of a batch the answer says were not, and by what code."""
+    found = ((position_of(bad, count), bad) for bad in answer.get("Failed") or ())
+    return {p: str(bad.get("Code") or "Failed") for p, bad in found if p is not None}
+
+
 def passes(error: ClientError) -> bool:
     """Whether what a service refused now it may take a moment later."""
     status, code = status_of(error), code_of(error)

@@ -62,6 +62,8 @@ class Patience:
                 self.failed(aws.code_of(error))
             except TransientError as error:
                 self.failed(str(error))
+            except aws.FAILURES:  # something on the way answered in the service's place
+                self.failed("BadAnswer")
         raise TransientError(self.why)
 
     def failed(self, why: str) -> None:

@@ -23,6 +23,10 @@ PARTS: Final = {
     "dev": (".venv", ("requirements-dev.txt", "requirements-tools.txt", "requirements.txt")),
     "aws": (".venv-aws", ("requirements-aws.txt",)),
     "bench": (".venv-bench", ("requirements-bench.txt", "requirements.txt")),
+    "mutants": (
+        ".venv-mutants",
+        ("requirements-mutants.txt", "requirements-tools.txt", "requirements.txt"),
+    ),
     "clients": (".venv-clients", ("requirements-clients.txt", "tests/clients/package-lock.json")),
 }
 _LOCK: Final = "package-lock.json"  # what npm installs, beside pip

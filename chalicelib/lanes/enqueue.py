@@ -83,7 +83,7 @@ class _Filling:
     def _send(self, url: str, wave: Sequence[int], patience: Patience) -> None:
         entries: Any = [self._entries[position] for position in wave]
         try:
-            answer = patience.ask(
+            answer: Any = patience.ask(
                 lambda: self._stage.sqs.send_message_batch(QueueUrl=url, Entries=entries)
             )
         except (TransientError, ClientError) as error:
@@ -91,8 +91,8 @@ class _Filling:
                 patience.count(aws.code_of(error))
             self._fail(wave, "the event was not queued", error)
             return
-        done = {int(sent["Id"]) for sent in answer.get("Successful", ())}
-        codes = {int(bad["Id"]): bad.get("Code", "Failed") for bad in answer.get("Failed", ())}
+        done = aws.taken(answer, len(self._entries))
+        codes = aws.refused(answer, len(self._entries))
         for position in wave:
             if position not in done:
                 code = codes.get(position, "NoAnswer")

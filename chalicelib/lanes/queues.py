@@ -118,7 +118,13 @@ def delete(sqs: SQSClient, queue_url: str, messages: Sequence[Received]) -> None
     ]
     for start in range(0, len(entries), BATCH_ENTRIES):
         chunk = entries[start : start + BATCH_ENTRIES]
-        _all_done(lambda e=chunk: sqs.delete_message_batch(QueueUrl=queue_url, Entries=e))
+        try:
+            answer = sqs.delete_message_batch(QueueUrl=queue_url, Entries=chunk)
+            deleted = aws.taken(answer, len(entries))
+        except aws.FAILURES as error:
+            raise TransientError(f"SQS did not answer ({aws.code_of(error)})") from None
+        if len(deleted) < len(chunk):
+            raise TransientError("SQS took only a part of the batch")
 
 
 def hand_back(sqs: SQSClient, queue_url: str, messages: Sequence[tuple[Received, int]]) -> None:
@@ -154,11 +160,11 @@ def dead_letter(sqs: SQSClient, queue_url: str, letters: Sequence[DeadLetter]) -
             continue
         try:
             answer: Any = sqs.send_message_batch(QueueUrl=queue_url, Entries=going)
+            taken = aws.taken(answer, len(letters))
         except aws.FAILURES:
-            answer = {}
-        taken = {done["Id"] for done in answer.get("Successful", ())}
-        safe |= {letters[int(number)].message.message_id for number in taken}
-        stuck |= {entry["MessageGroupId"] for entry in going if entry["Id"] not in taken}
+            taken = set()
+        safe |= {letters[number].message.message_id for number in taken}
+        stuck |= {entry["MessageGroupId"] for entry in going if int(entry["Id"]) not in taken}
     return safe
 
 
@@ -201,12 +207,3 @@ def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
     if entry_bytes(entry) > MESSAGE_BYTES:
         del entry["MessageAttributes"]  # the ledger has the reason; SQS has no room for it
     return entry
-
-
-def _all_done(call: Any) -> None:
-    try:
-        answer = call()
-    except aws.FAILURES as error:
-        raise TransientError(f"SQS did not answer ({type(error).__name__})") from None
-    if answer.get("Failed"):
-        raise TransientError("SQS took only a part of the batch")

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.stage import Stage
@@ -40,17 +38,17 @@ def read(stage: Stage, keys: Mapping[str, Sequence[Item]], seconds: float) -> di
         chunk, rest = pending[:READ_ITEMS], pending[READ_ITEMS:]
         try:
             answer = _ask(stage, chunk)
-        except (BotoCoreError, ClientError) as error:
+            left = [
+                (short[table], key)
+                for table, of in (answer.get("UnprocessedKeys") or {}).items()
+                for key in of["Keys"]
+            ]
+            for table, items in answer["Responses"].items():
+                found[short[table]] += items
+        except aws.BREAKS as error:
             raise _unread(keys, aws.code_of(error)) from None
-        if "Responses" not in answer:  # not DynamoDB's answer, or not all of it
-            raise _unread(keys, "BadAnswer")
-        for table, items in answer["Responses"].items():
-            found[short[table]] += items
-        left = [
-            (short[table], key)
-            for table, of in (answer.get("UnprocessedKeys") or {}).items()
-            for key in of["Keys"]
-        ]
+        except aws.FAILURES:  # not DynamoDB's answer, or not all of it
+            raise _unread(keys, "BadAnswer") from None
         pending = left + rest
         now = time.monotonic()
         slowest = max(slowest, now - begun)

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from chalicelib import aws
 from chalicelib.channels.publication import Publication
 from chalicelib.door.envelope import opened
 from chalicelib.errors import PermanentError
@@ -216,11 +215,12 @@ class DeadQueue:
         ]
         try:
             answer = self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
-        except (BotoCoreError, ClientError):
+            done = aws.taken(answer, len(letters))
+        except aws.FAILURES:
             return len(letters)
-        for done in answer.get("Successful", ()):
-            self._held.pop(letters[int(done["Id"])].message_id, None)
-        return len(answer.get("Failed", ()))
+        for number in done:
+            self._held.pop(letters[number].message_id, None)
+        return len(letters) - len(done)
 
     def _visible(self) -> Iterator[list[Letter]]:
         """What can be received now, until there is nothing new."""
@@ -319,7 +319,7 @@ class DeadQueue:
         ]
         try:
             self._sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
-        except (BotoCoreError, ClientError):
+        except aws.FAILURES:
             return False
         return True
 

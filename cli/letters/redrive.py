@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import aws
 from chalicelib.lanes.queues import attribute, entry_bytes
 from chalicelib.lanes.waves import BATCH_ENTRIES, waves
@@ -91,14 +89,19 @@ class Redrive:
         entries = [_entry(number, letter) for number, letter in enumerate(wave)]
         try:
             answer = self.sqs.send_message_batch(QueueUrl=self.lane_url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
+        except aws.FAILURES as error:
             return [(letter, aws.code_of(error)) for letter in wave]
-        taken = [wave[int(done["Id"])] for done in answer.get("Successful", ())]
+        done, codes = aws.taken(answer, len(wave)), aws.refused(answer, len(wave))
+        taken = [letter for number, letter in enumerate(wave) if number in done]
         if taken:
             self.undeleted += self.queue.delete(taken)
             self.moved += taken
             self._moved_keys.update(letter.key for letter in taken)
-        return [(wave[int(bad["Id"])], bad["Code"]) for bad in answer.get("Failed", ())]
+        return [
+            (letter, codes.get(number, "NoAnswer"))
+            for number, letter in enumerate(wave)
+            if number not in done
+        ]
 
 
 class Pace:

@@ -65,6 +65,18 @@ def test_a_lane_reads_its_own_queue_only(lane: str) -> None:
 
 
 @pytest.mark.parametrize("lane", LANES)
+def test_a_lane_may_announce_what_must_not_go_out_twice(lane: str) -> None:
+    """A transaction of puts is authorised as puts."""
+    allowed = {
+        action
+        for statement in policies.policy("dev", lane, LANES)["Statement"]
+        for action in statement["Action"]
+        if any("table/heraldo-dev-ledger" in resource for resource in statement["Resource"])
+    }
+    assert allowed == {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"}
+
+
+@pytest.mark.parametrize("lane", LANES)
 def test_a_lane_is_fifo_with_dead_letters_and_time_enough(lane: str) -> None:
     found = resources.infrastructure("dev")["Resources"]
     queue = found[f"{lane.capitalize()}Queue"]["Properties"]

@@ -99,8 +99,20 @@ def refused(**_: Any) -> Any:
     raise ClientError(answer, "BatchGetItem")
 
 
+def answers(answer: Any) -> Callable[..., Any]:
+    return lambda **_: answer
+
+
 @pytest.mark.parametrize(
-    ("answer", "why"), [(refused, "AccessDeniedException"), (lambda **_: {}, "BadAnswer")]
+    ("answer", "why"),
+    [
+        (refused, "AccessDeniedException"),
+        (answers({}), "BadAnswer"),
+        (answers([]), "BadAnswer"),
+        (answers({"Responses": []}), "BadAnswer"),
+        (answers({"Responses": {"elsewhere": []}}), "BadAnswer"),
+        (answers({"Responses": {}, "UnprocessedKeys": {LEDGER: {}}}), "BadAnswer"),
+    ],
 )
 def test_a_table_that_cannot_be_read_is_named_with_the_reason(
     clock: Clock, answer: Callable[..., Any], why: str

@@ -11,6 +11,7 @@ import click
 
 from cli import bulk
 from cli import target as targets
+from cli.stages import LOCAL
 
 _SHOWN = 10
 
@@ -34,6 +35,8 @@ def command(stage: str | None, as_json: bool, lines: IO[bytes] | None, **options
     if (lines is None) == (options["event_type"] is None):
         raise click.UsageError("Give a TYPE, or a file with --from.")
     target = targets.target(stage)
+    if target.stage != LOCAL:
+        click.secho(f"{stage}: {target.api_url}", dim=True, err=True)
     if lines is not None:
         given = [name for name, value in options.items() if value]
         if given:

@@ -83,7 +83,11 @@ class Watch(threading.Thread):
         if ROUTING in changed:
             self._renew()
         later = [name for name in changed if name.startswith(_NEEDS_RESTART)]
-        if later:
+        if wrong := self._generated_otherwise(later):
+            self._say(
+                f"{_listed(wrong)}: not what is generated; `{generated.COMMAND}` writes it anew"
+            )
+        elif later:
             self._say(f"{_listed(later)} changed: restart make run for that to take effect")
         changed = [name for name in changed if name not in later]
         if not changed:
@@ -101,6 +105,14 @@ class Watch(threading.Thread):
             self._update()
         took = time.monotonic() - started
         self._say(f"reloaded {_listed(changed)} ({took:.1f} s)")
+
+    def _generated_otherwise(self, changed: list[str]) -> list[str]:
+        """Which of these files follow from what is declared, and no longer say so."""
+        try:
+            stale = {path.relative_to(ROOT).as_posix() for path in generated.stale()}
+        except (RoutingError, stages.StagesError, OSError, ValueError):  # told by the check
+            return []
+        return [name for name in changed if name in stale]
 
     def _renew(self) -> None:
         """Write what follows from the routing; where that cannot be read, the check says why."""

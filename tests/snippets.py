@@ -491,4 +491,24 @@ ODDS: Final = (
     Snippet("{{ [none]|join }}", ROW, no("")),
 )  # fmt: skip
 
-SNIPPETS: Final = (*SHOP_ORDERS, *WOO_ORDERS, *PAYMENTS, *ALARMS, *ODDS)
+# What the contract, which once decided, refused or let through against what rendering makes of it.
+ONCE_WRONG: Final = (
+    Snippet('{{ id }}: {{ status }}{% if status == "refunded" %} {{ refunded_at|date }}{% endif %}', {'id': 'A', 'status': 'paid', 'refunded_at': None}, "A: paid"),
+    Snippet('{% for m in meta_data if m.key == "_dni" %}{{ m.value }}{% endfor %}', {'meta_data': [{'key': '_dni', 'value': '4'}, {'key': '_src', 'value': {'a': 1}}, {'key': '_x', 'value': None}]}, "4"),
+    Snippet('Artículos: {{ items|map(attribute="name") }}', {'items': [{'name': 'Lámpara'}, {'name': 'Mesa'}]}, no("data.items")),
+    Snippet('{{ "Nota: %s"|format(note) }} {{ "%s" % note }} {{ "{}".format(note) }}', {'note': None}, no("data.note")),
+    Snippet('Pedido {{ id[:8] }}, tarjeta ****{{ card[-4:] }}, {{ name[0] }}.', {'id': '6e8bc430-9c3a', 'card': '4111111111111234', 'name': 'Ana'}, "Pedido 6e8bc430, tarjeta ****1234, A."),
+    Snippet('Hola, {{ customer.first_name|default("cliente", true) }}', {'customer': None}, "Hola, cliente"),
+    Snippet('{{ [address1, address2, city]|select|join(", ") }}', {'address1': 'Calle 1', 'address2': None, 'city': 'Lima'}, "Calle 1, Lima"),
+    Snippet('{{ items|rejectattr("v","none")|map(attribute="v")|join(", ") }}', {'items': [{'v': 'L'}, {'v': None}]}, "L"),
+    Snippet('{% for k in attrs %}{{ k }}: {{ attrs[k] }} {% endfor %}', {'attrs': {'Talla': 'M'}}, "Talla: M"),
+    Snippet('{% for i in items|sort(attribute="city,name") %}{{ i.name }} {% endfor %}', {'items': [{'city': 'b', 'name': 'x'}, {'city': 'a', 'name': 'y'}]}, "y x"),
+    Snippet('{{ items|join(", ", "name") }}', {'items': [{'name': 'a'}]}, "a"),
+    Snippet('{{ items|map(attribute="v", default="-")|join(",") }}', {'items': [{}, {'v': 'a'}]}, "-,a"),
+    Snippet('{% for k, n in rows %}{{ k }}: {{ n|money }}{% endfor %}', {'rows': [['Envío', 3.5]]}, "Envío: 3,50 €"),
+    Snippet('{% if tags.count("vip") %}vip{% endif %}', {'tags': ['vip']}, "vip"),
+    Snippet('Reintento el {{ next_payment_attempt|date }}', {'next_payment_attempt': 1763820786}, "Reintento el 22 de noviembre de 2025"),
+    Snippet('{% autoescape true %}{{ name }}{% endautoescape %}', {}, no("data.name")),
+)  # fmt: skip
+
+SNIPPETS: Final = (*ONCE_WRONG, *SHOP_ORDERS, *WOO_ORDERS, *PAYMENTS, *ALARMS, *ODDS)

@@ -17,11 +17,10 @@ endless recursion is then not put into words.
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import tzinfo
-from functools import partial, wraps
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from jinja2 import BaseLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError, nodes
@@ -35,6 +34,7 @@ from chalicelib.words import budget, jinja_filters
 from chalicelib.words import filters as _own_filters  # noqa: F401 - they register themselves
 from chalicelib.words.asks import ASKED, FILTERS, Asks
 from chalicelib.words.budget import MAX_TEXT, RenderTooLarge, charge, spend
+from chalicelib.words.calling import budgeted
 from chalicelib.words.compiler import Generator
 from chalicelib.words.text import MissingField, WordsError, as_text, kind, not_text
 from chalicelib.words.wording import WRONG, in_words, operation, wrong_call
@@ -59,84 +59,6 @@ class _Missing(StrictUndefined):
         super().__init__(hint, obj, name, exc)
         if hint is None and exc is UndefinedError and isinstance(name, str):
             self._undefined_exception = partial(MissingField, name)  # type: ignore[assignment]
-
-
-# -- filters ---------------------------------------------------------------------------------------
-
-# What these filters return grows with a number that they are given, not only with their value.
-_GROWS_BY_NUMBER: Final = frozenset({"batch", "center", "indent", "round", "slice", "tojson"})
-
-
-def _is_small(value: Any) -> bool:
-    """Whether `value` needs no weighing: nearly everything that a message is made of."""
-    kind = type(value)
-    return len(value) < 256 if kind is str else kind is int and value.bit_length() < 64
-
-
-def _in_budget(name: str, function: Callable[..., Any], asked: Asks) -> Callable[..., Any]:
-    """A filter as templates call it: given what it asks for, paid for, and told of in words."""
-    grows = name in _GROWS_BY_NUMBER
-    formats = name == "format"
-    plain = not grows and not formats
-    # Filters marked with `pass_context` and the like get that first, then the value.
-    value_at = 1 if hasattr(function, "jinja_pass_arg") else 0
-    texts = _places_of_text(function, asked, value_at)
-    text_options = {option for option, demand in asked.arguments.items() if demand == "text"}
-
-    @wraps(function)
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        for at in texts:
-            if at < len(args) and type(args[at]) is not str:
-                args = (*args[:at], _text_for(name, args[at]), *args[at + 1 :])
-        for option in kwargs.keys() & text_options:
-            kwargs[option] = _text_for(name, kwargs[option])
-        try:
-            if plain and not kwargs and all(map(_is_small, args[value_at:])):
-                spend(len(args))
-                result = function(*args)
-                if not _is_small(result) and type(result) in (str, list, int):
-                    charge(result)
-                return result
-            _pay(args[value_at:], kwargs)
-            result = function(*args, **kwargs)
-        except WRONG as error:
-            raise wrong_call(name, function, args, kwargs, error, value_at + 1) from None
-        if type(result) in (str, list, int):
-            charge(result)
-        return result
-
-    def _pay(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        value = args[0] if args else None
-        weight = charge(value)
-        options = (*args[1:], *kwargs.values())
-        longest = 0
-        for option in options:
-            longest = max(longest, charge(option))
-            if grows:
-                lines = value.count("\n") + 1 if isinstance(value, str) else weight
-                budget.check_growth(lines, option)
-        if longest > 1 and (weight + 1) * longest > 64 * MAX_TEXT:
-            raise budget.too_long((weight + 1) * longest)
-        if formats and isinstance(value, str):
-            budget.check_widths(value, options)
-
-    return bounded
-
-
-def _text_for(name: str, value: object) -> str:
-    text = as_text(value)
-    if text is None:
-        raise WordsError(f"{name} expects a text, not {kind(value)}", value)
-    return text
-
-
-def _places_of_text(function: Callable[..., Any], asked: Asks, value_at: int) -> tuple[int, ...]:
-    """Which of a filter's arguments, by position, must be texts."""
-    places = [value_at] if asked.value == "text" else []
-    if "text" in asked.arguments.values():
-        names = [*inspect.signature(function).parameters]
-        places += [names.index(n) for n, demand in asked.arguments.items() if demand == "text"]
-    return tuple(places)
 
 
 class _Namespace(Namespace):
@@ -432,7 +354,7 @@ def equipped(kind: type[_Environment], loader: BaseLoader | None) -> _Environmen
     )
     environment.filters.update({**jinja_filters.REPLACED, **FILTERS})
     environment.filters = {
-        name: _in_budget(name, function, ASKED.get(name, Asks()))
+        name: budgeted(name, function, ASKED.get(name, Asks()))
         for name, function in environment.filters.items()
         if name not in jinja_filters.REMOVED
     }

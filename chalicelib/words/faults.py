@@ -198,8 +198,10 @@ class Reading:
         name = where[1] or path
         if value is None and any(where):
             problem = "is null"
-        elif isinstance(error, WordsError) and name and problem.startswith(f"{name} is "):
-            problem = problem.removeprefix(f"{name} ")
+        elif isinstance(error, WordsError) and any((*where, name)):
+            for subject in (name, "what is printed here"):
+                if problem.startswith(f"{subject} is "):
+                    problem = problem.removeprefix(f"{subject} ")
         self.add(problem, (where[0], name), value is None, error)
 
     def _at_fault(self, error: BaseException, value: Any, since: int, within: Any) -> Where:

@@ -6,6 +6,7 @@ dates, in dates.py; nothing else needs to know of it.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -49,15 +50,23 @@ def money(context: Context, value: object, currency: object = "EUR") -> str:
     amount = _number("money", value)
     defined(currency)
     locale = locale_of(context, "money")
-    from babel.numbers import format_currency, get_currency_precision, get_currency_symbol
+    from babel.numbers import format_currency
 
     if not isinstance(currency, str) or not is_currency(currency):
         raise FilterError("money expects a currency by its ISO 4217 code, such as EUR", currency)
     # Babel would round 0.125 to 0.12, and print a rounded-off -0.001 as -0.00; "+ 0" drops the sign.
-    cent = Decimal(1).scaleb(-get_currency_precision(currency))
+    symbol, cent = _unit(currency, str(locale))
     amount = amount.quantize(cent, ROUND_HALF_UP) + 0
-    written = format_currency(amount, currency, locale=locale)
-    return _spaced(plain_spaces(written), get_currency_symbol(currency, locale))
+    return _spaced(plain_spaces(format_currency(amount, currency, locale=locale)), symbol)
+
+
+@functools.lru_cache(maxsize=64)
+def _unit(currency: str, locale: str) -> tuple[str, Decimal]:
+    """A currency as a locale writes it, and its smallest coin."""
+    from babel.numbers import get_currency_precision, get_currency_symbol
+
+    cent = Decimal(1).scaleb(-get_currency_precision(currency))
+    return get_currency_symbol(currency, locale), cent
 
 
 def _spaced(amount: str, symbol: str) -> str:

@@ -47,6 +47,15 @@ def join(
     return jinja_filters.sync_do_join(eval_ctx, list(texts("join", items)), d)
 
 
+def items(value: object) -> Iterable[tuple[Any, Any]]:
+    """Jinja's items: the pairs of an object, none of what is missing."""
+    if isinstance(value, jinja2.Undefined):
+        return ()
+    if not isinstance(value, Mapping):
+        raise WordsError(f"items expects an object, not {kind(value)}", value)
+    return value.items()
+
+
 def string(value: str) -> str:
     """Any value as text: rendering has seen to that."""
     return value
@@ -91,6 +100,7 @@ def check_percent(pattern: str, values: Any) -> None:
 
 
 REPLACED: Final[Mapping[str, Callable[..., Any]]] = {
+    "items": items,
     "join": join,
     "string": string,
     "urlencode": urlencode,

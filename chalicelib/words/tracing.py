@@ -6,23 +6,22 @@ blank in its place and goes on. It notes as well where a field is printed that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Final
 
 import jinja2
 from jinja2 import nodes
 from jinja2.compiler import Frame
-from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.exceptions import TemplateSyntaxError
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, Undefined
-from jinja2.utils import missing
 
 from chalicelib.words import budget
+from chalicelib.words.absent import READING, Absent, blank, used
 from chalicelib.words.budget import RenderTooLarge
 from chalicelib.words.compiler import Generator
 from chalicelib.words.environment import HeraldoEnvironment, equipped
-from chalicelib.words.faults import Reading, Where
+from chalicelib.words.faults import Reading
 from chalicelib.words.text import WordsError, kind
 from chalicelib.words.wording import WRONG, in_words
 
@@ -32,8 +31,6 @@ _FOR_MISSING: Final = frozenset(("default", "d", "items"))
 # These give their items one by one, while something else goes over them.
 _LAZY: Final = frozenset(("map", "select", "reject", "selectattr", "rejectattr"))
 _LOOPED: Final = " looped"  # no name that a template can write
-
-_reading: ContextVar[Reading] = ContextVar("heraldo_reading")
 
 
 def trace(
@@ -47,7 +44,7 @@ def trace(
     `environment` is a `tracer`; `variables` is what the template can use, `attributes` the event's.
     """
     reading = Reading(attributes)
-    token = _reading.set(reading)
+    token = READING.set(reading)
     try:
         with budget.bounded():
             template = environment.get_template(name)
@@ -58,7 +55,7 @@ def trace(
     except (jinja2.TemplateError, *WRONG):
         pass  # the rendering itself tells of it
     finally:
-        _reading.reset(token)
+        READING.reset(token)
     return reading
 
 
@@ -69,104 +66,16 @@ def _exhaust(function: Callable[[Context], Iterable[str]], context: Context) -> 
     except _FATAL:
         raise
     except Exception as error:
-        _reading.get().note(error)
+        READING.get().note(error)
 
 
 def tracer(loader: jinja2.BaseLoader) -> HeraldoEnvironment:
     """An environment for `trace`, beside the one that renders."""
     environment = equipped(_Tracer, loader)
-    environment.undefined = _Absent
+    environment.undefined = Absent
     environment.filters = {n: _noting(n, f) for n, f in environment.filters.items()}
     environment.filters[_LOOPED] = _looped
     return environment
-
-
-# -- what stands for a missing value ---------------------------------------------------------------
-
-
-class _Absent(Undefined):
-    """A missing value: noted as soon as something is done with it, and nothing from then on.
-
-    `where` it would stand, and the `problem` with it. A part of a missing value has that as its
-    `root`, and `lacks` the name under which it stands there.
-    """
-
-    __slots__ = ("lacks", "problem", "root", "where")
-
-    def __init__(
-        self, hint: str | None = None, obj: Any = missing, name: str | None = None, exc: Any = None
-    ) -> None:
-        super().__init__(hint, obj, name, exc or jinja2.UndefinedError)
-        self.problem = hint or "is missing"
-        self.where: Where = (f"data.{name}", name) if hint is None else (None, None)
-        self.root: _Absent | None = None
-        self.lacks: str | None = None
-        if exc is SecurityError:
-            self.problem = in_words(SecurityError())
-
-    def use(self) -> None:
-        if self.root is None:
-            _reading.get().add(self.problem, self.where, self._undefined_hint is None)
-        elif self.lacks is not None:
-            _reading.get().lack(self.root.where, self.lacks)
-
-    def part(self, name: str) -> _Absent:
-        """What a template takes from it."""
-        self.use()
-        found = _Absent(name=name)
-        found.root = self.root or self
-        if found.root.problem == "is missing":
-            found.lacks = self.lacks or name
-        return found
-
-    def _used(self, *_: Any, **__: Any) -> Any:
-        self.use()
-        return self
-
-    def _no(self, *_: Any) -> bool:
-        self.use()
-        return False
-
-    def _zero(self, *_: Any) -> int:
-        self.use()
-        return 0
-
-    def __getattr__(self, name: str) -> Any:
-        if name[:2] == "__":
-            raise AttributeError(name)
-        return self.part(name)
-
-    def __str__(self) -> str:
-        self.use()
-        return "?"
-
-    def __iter__(self) -> Iterator[Any]:
-        self.use()
-        return iter(())
-
-    def __ne__(self, other: object) -> bool:
-        return not self._no()
-
-    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __contains__ = _no  # type: ignore[assignment]
-    __hash__ = __len__ = __int__ = __index__ = _zero  # type: ignore[assignment]
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = __pos__ = _used
-    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _used
-    __pow__ = __rpow__ = __abs__ = __round__ = __call__ = __getitem__ = _used
-
-
-def _blank() -> _Absent:
-    """What stands for a value that was noted already."""
-    found = _Absent(name="")
-    found.root = found
-    return found
-
-
-def _used(values: Iterable[Any]) -> bool:
-    """Whether any of these is missing; what is, is noted."""
-    absent = [value for value in values if isinstance(value, _Absent)]
-    for value in absent:
-        value.use()
-    return bool(absent)
 
 
 # -- the environment -------------------------------------------------------------------------------
@@ -220,14 +129,14 @@ class _Tracer(HeraldoEnvironment):
 
     def named(self, value: Any, name: str) -> Any:
         if not isinstance(value, Undefined):
-            reading = _reading.get()
+            reading = READING.get()
             data = reading.attributes["data"]
             own = name in data and data[name] is value
             reading.remember(value, f"data.{name}" if own else reading.where(value)[0], name)
         return value
 
     def attempt(self, thunk: Callable[[], Any]) -> Any:
-        reading = _reading.get()
+        reading = READING.get()
         before = reading.taken
         try:
             return thunk()
@@ -235,43 +144,43 @@ class _Tracer(HeraldoEnvironment):
             raise
         except Exception as error:
             reading.note(error, before)
-            return _blank()
+            return blank()
 
     def text(self, value: Any, path: str | None) -> str:
         try:
             return super().text(value, path)
         except (WordsError, jinja2.UndefinedError) as error:
-            _reading.get().note(error, path=path)
+            READING.get().note(error, path=path)
             return "?"
 
     def field(self, value: Any, path: str | None) -> str:
         if isinstance(value, str) and not value.strip():
-            _reading.get().gap(value, path)
+            READING.get().gap(value, path)
         return self.text(value, path)
 
     def joined(self, values: tuple[Any, ...], escaping: bool) -> str:
         try:
             return super().joined(values, escaping)
         except WordsError as error:
-            _reading.get().note(error)
+            READING.get().note(error)
             return "?"
 
     def getattr(self, obj: Any, attribute: str, path: str | None = None) -> Any:
-        if isinstance(obj, _Absent):
+        if isinstance(obj, Absent):
             return obj.part(attribute)
         return self._read(super().getattr(obj, attribute, path), obj, attribute, path)
 
     def getitem(self, obj: Any, argument: Any, path: str | None = None) -> Any:
-        if isinstance(obj, _Absent):
+        if isinstance(obj, Absent):
             return obj.part(str(argument))
-        if _used([argument]):
-            return _blank()
+        if used([argument]):
+            return blank()
         return self._read(super().getitem(obj, argument, path), obj, argument, path)
 
     def _read(self, found: Any, obj: Any, part: Any, path: str | None) -> Any:
-        reading = _reading.get()
+        reading = READING.get()
         place = reading.part_of(obj, part)
-        if not isinstance(found, _Absent):
+        if not isinstance(found, Absent):
             reading.remember(found, place, path)
         elif found._undefined_hint:
             pass  # "access to … is unsafe", "no first item": not a field
@@ -288,13 +197,13 @@ class _Tracer(HeraldoEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         call = super().call_binop
-        if _used((left, right)):
-            return _blank()
+        if used((left, right)):
+            return blank()
         return self.attempt(lambda: call(context, operator, left, right))
 
     def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
         call = super().call_unop
-        return _blank() if _used([arg]) else self.attempt(lambda: call(context, operator, arg))
+        return blank() if used([arg]) else self.attempt(lambda: call(context, operator, arg))
 
     def call(
         __self,  # noqa: N805 - positional-only by name, as Jinja has it
@@ -306,12 +215,12 @@ class _Tracer(HeraldoEnvironment):
         needed: Iterable[Any] = (__obj, *args, *kwargs.values())
         if isinstance(__obj, (Macro, BlockReference, LoopContext)):
             needed = ()  # their parameters may be missing
-        if _used(needed):
-            return _blank()
+        if used(needed):
+            return blank()
         result = super().call(__context, __obj, *args, **kwargs)
         owner = getattr(__obj, "__self__", None)
         if isinstance(owner, dict):
-            reading = _reading.get()
+            reading = READING.get()
             if __obj.__name__ == "get":
                 reading.remember(result, reading.part_of(owner, args[0] if args else ""))
             elif __obj.__name__ in ("items", "values"):
@@ -325,9 +234,9 @@ def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def noting(*args: Any, **kwargs: Any) -> Any:
-        if name not in _FOR_MISSING and _used((*args, *kwargs.values())):
-            return _blank()
-        reading = _reading.get()
+        if name not in _FOR_MISSING and used((*args, *kwargs.values())):
+            return blank()
+        reading = READING.get()
         before = reading.taken
         value = args[value_at] if len(args) > value_at else None
         if name in _LAZY:
@@ -338,7 +247,7 @@ def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except Exception as error:
             reading.note(error, before, value)
-            return _blank()
+            return blank()
         if name in ("dictsort", "items") and isinstance(value, Mapping):
             result = [*result]
             reading.view(result, value)
@@ -349,11 +258,11 @@ def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _looped(value: Any) -> Iterable[Any]:
     """What a loop goes over; each item is remembered with its place."""
-    if _used([value]):
+    if used([value]):
         return ()
     try:
         iter(value)
     except TypeError as error:
-        _reading.get().note(WordsError(in_words(error), value))
+        READING.get().note(WordsError(in_words(error), value))
         return ()
-    return _reading.get().items_of(value)
+    return READING.get().items_of(value)

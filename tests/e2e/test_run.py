@@ -65,7 +65,7 @@ class Run:
     def interrupt(self) -> None:
         """What Ctrl-C does: the terminal signals the whole foreground group."""
         os.killpg(self.process.pid, signal.SIGINT)
-        self.process.wait(15)
+        self.process.wait(90)
 
     def leftovers(self) -> list[str]:
         """Processes that work in this tree, wherever they hang."""
@@ -248,7 +248,7 @@ def test_stopping_it_leaves_nothing_behind(run: Run, number: signal.Signals) -> 
         run.interrupt()
     else:
         run.process.terminate()
-        run.process.wait(15)
+        run.process.wait(90)
     run.assert_nothing_is_left()
 
 
@@ -257,7 +257,7 @@ def test_the_local_aws_dies_with_a_parent_that_is_killed(run: Run) -> None:
     [parent] = [line.split()[0] for line in run.leftovers() if "cli.stack.local" in line]
     os.kill(int(parent), signal.SIGKILL)
 
-    run.process.wait(15)
+    run.process.wait(90)
     deadline = time.monotonic() + 5
     while run.leftovers() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -281,7 +281,7 @@ def test_a_taken_port_is_told_in_one_sentence_before_anything_starts(tree: Path)
         taken.listen()
         run = Run(tree, taken.getsockname()[1])
         line = run.until("is taken")
-        run.process.wait(15)
+        run.process.wait(90)
     assert run.process.returncode != 0
     assert line.startswith(f"Port {run.port} is taken; ")
     assert run.lines == [line]
@@ -294,7 +294,7 @@ def test_a_tree_that_cannot_run_is_told_with_file_and_line(run: Run) -> None:
     broken = Run(run.tree, run.port)
     broken.until("This tree is not fit to be deployed")
     broken.until("templates/critical.alert/es.j2:3: ")
-    broken.process.wait(15)
+    broken.process.wait(90)
     assert broken.process.returncode != 0
 
 

@@ -288,7 +288,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         yield Emulator(endpoint)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @settings(

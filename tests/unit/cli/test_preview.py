@@ -320,18 +320,28 @@ def watched(tree: Path) -> Iterator[Watched]:
         "--root",
         str(tree),
     ]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        yield Watched(process)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=_heed_ctrl_c
+    ) as process:
+        try:
+            yield Watched(process)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()  # or, where it does not end, this would wait for ever
+
+
+def _heed_ctrl_c() -> None:
+    """In the background of a script SIGINT is ignored, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_saved_template_is_shown_again_at_once(tree: Path, watched: Watched) -> None:
     watched.until("Ctrl-C ends", 30)
     for word in ("Uno", "Dos", "Tres"):
         edit(tree, f"{SHIPPED}/es.j2", "{% block subject %}", f"{{% block subject %}}{word} ")
-        shown = watched.until("Ctrl-C ends", 5)
+        shown = watched.until("Ctrl-C ends", 30)
         assert f"\n{word} " in shown
     edit(tree, f"{SHIPPED}/es.j2", "|link", "|lnk")
-    shown = watched.until("did you mean 'link'?", 5)
+    shown = watched.until("did you mean 'link'?", 30)
     assert "Tres Dos Uno" in shown, "the last good rendering stays"

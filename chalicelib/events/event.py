@@ -26,7 +26,7 @@ _TIMES: Final = ("time", "expirytime", "deliverat")
 # What decides an event's ordering key: the first of these that it has.
 ORDERED_BY: Final = ("partitionkey", "recipient", "subject", "type")
 _OPTIONAL: Final = ("subject", "time", "expirytime", *_STRINGS, "datacontenttype", "dataschema")
-_KNOWN: Final = frozenset(
+KNOWN: Final = frozenset(
     ("specversion", "id", "source", "type", "subject", "data", "datacontenttype", "dataschema")
 ) | {*_STRINGS, *_TIMES}
 # Patterns as JSON Schema and Python both read them: GET /openapi.json shows what is checked here.
@@ -151,7 +151,7 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
     errors: list[FieldError] = []
     extensions: dict[str, Any] = {}
     for name, value in raw.items():
-        if name not in _KNOWN:
+        if name not in KNOWN:
             _check_extension(name, value, extensions, errors)
     event_type = raw.get("type")
     if not isinstance(event_type, str) or not event_type:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from cli.paths import ROOT, ROUTING
 
 # What lint finds of a type that is still being written: what there is of it works.
-_UNFINISHED: Final = ("missing-locale", "missing-sample")
+_UNFINISHED: Final = ("missing-locale", "missing-sample", "stray-file")
 
 
 def problems(root: Path = ROOT) -> Iterator[str]:

@@ -19,6 +19,7 @@ from chalicelib.events.event import Event
 from chalicelib.words import contract
 from chalicelib.words.contract import Field, Needs, Reader
 from chalicelib.words.render import Message, RenderError, Templates
+from cli.lint.locales import is_locale
 from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
 
 if TYPE_CHECKING:
@@ -26,16 +27,27 @@ if TYPE_CHECKING:
     from cli.lint.long_values import TooLong
     from cli.lint.rulebook import Rulebook
 
-LOCALES: Final = ("es", "en")
-"""What every type is written in."""
 BLOCKS: Final = ("subject", "body")
 """What every template has."""
-_LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 
 
-def is_locale(stem: str) -> bool:
-    """Whether a template's name, without its ending, is a locale as events name it."""
-    return bool(_LOCALE.match(stem))
+class Conflict(Exception):
+    """A file holds what git leaves where it could not merge: on this line, beginning like this."""
+
+    def __init__(self, line: int, mark: str) -> None:
+        super().__init__(mark)
+        self.line = line
+        self.mark = mark
+
+
+_CONFLICT: Final = re.compile(r"^(<{7}|>{7}|\|{7})( [^<>|]*)?$", re.MULTILINE)
+
+
+def _without_conflict(text: str) -> str:
+    found = _CONFLICT.search(text)
+    if found:
+        raise Conflict(text.count("\n", 0, found.start()) + 1, found[1])
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +57,7 @@ class Sample:
     file: str
     there: bool = True
     event: Event | None = None
-    no_json: json.JSONDecodeError | RecursionError | UnicodeDecodeError | None = None
+    no_json: Exception | None = None
     faults: tuple[FieldError, ...] = ()
     other_type: str | None = None
 
@@ -66,6 +78,11 @@ class Rendering:
         return f"templates/{self.name}"
 
 
+def is_type(folder: Path) -> bool:
+    """Whether a folder has anything of an event type in it."""
+    return (folder / "sample.json").is_file() or any(folder.glob("*.j2"))
+
+
 class Tree:
     """The files below `root`: templates, samples and routing.
 
@@ -81,11 +98,12 @@ class Tree:
         self.reader = Reader(self.environment, self.source)
         self.environment.loader = _Loader(self.reader)
         self.broken: dict[
-            str, UnicodeDecodeError | jinja2.TemplateSyntaxError | RecursionError
+            str, UnicodeDecodeError | jinja2.TemplateSyntaxError | RecursionError | Conflict
         ] = {}
         self._sources: dict[str, str] = {}
         self._nodes: dict[str, list[nodes.Node]] = {}
-        self.types = self.templates.types if self.folder.is_dir() else ()
+        folders = self.templates.types if self.folder.is_dir() else ()
+        self.types = tuple(name for name in folders if is_type(self.folder / name))
         self.shared = tuple(self._shared())
         for name in self.shared:
             self.syntax(name)
@@ -101,14 +119,14 @@ class Tree:
     # -- templates ---------------------------------------------------------------------------------
 
     def source(self, name: str) -> str:
-        """The text of a template; empty if it is not UTF-8."""
+        """The text of a template; empty if it is not UTF-8, or is left of a merge."""
         known = self._sources.get(name)
         if known is None:
             try:
-                known = (self.folder / name).read_bytes().decode("utf-8")
+                known = _without_conflict((self.folder / name).read_bytes().decode("utf-8"))
             except (FileNotFoundError, IsADirectoryError):
                 raise jinja2.TemplateNotFound(name) from None
-            except UnicodeDecodeError as error:
+            except (UnicodeDecodeError, Conflict) as error:
                 self.broken[name] = error
                 known = ""
             self._sources[name] = known
@@ -222,8 +240,8 @@ class Tree:
         if not path.is_file():
             return Sample(file, there=False)
         try:
-            raw = bounds.decode(path.read_bytes().decode("utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raw = bounds.decode(_without_conflict(path.read_bytes().decode("utf-8")))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, Conflict) as error:
             return Sample(file, no_json=error)
         if faults := bounds.problems(raw):
             return Sample(file, faults=tuple(faults))

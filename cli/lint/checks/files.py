@@ -8,8 +8,10 @@ from typing import Final
 
 from chalicelib.spelling import nearest
 from cli.lint.finding import Told, check
-from cli.lint.tree import LOCALES, Tree, is_locale
+from cli.lint.locales import LOCALES, canonical, is_locale
+from cli.lint.tree import Conflict, Tree, is_type
 
+_LIKE_TEMPLATES: Final = frozenset((".j2", ".jinja", ".jinja2", ".json", ".html", ".txt"))
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 
 
@@ -31,6 +33,50 @@ def encoding(tree: Tree) -> Iterator[Told]:
         if isinstance(error, UnicodeDecodeError):
             line = error.object[: error.start].count(b"\n") + 1
             yield Told(file, line, "is not UTF-8", "save it as UTF-8")
+
+
+@check("merge-conflict", "error")
+def merge_conflict(tree: Tree) -> Iterator[Told]:
+    """A template or a sample holds what git leaves where it could not merge: keep one side, and take
+    the marks out.
+    """
+    broken: dict[str, Exception | None] = {
+        f"templates/{name}": error for name, error in tree.broken.items()
+    }
+    broken |= {sample.file: sample.no_json for sample in tree.samples.values()}
+    for file, error in broken.items():
+        if isinstance(error, Conflict):
+            what = f"{error.mark} is left of a merge"
+            yield Told(file, error.line, what, "keep one side, and take the marks out")
+
+
+@check("stray-file", "error")
+def stray_file(tree: Tree) -> Iterator[Told]:
+    """A template stands in no event type's folder and no other draws it in, or a folder is no event
+    type's, so it is never used: move it to templates/<event type>/, or remove it.
+    """
+    if not tree.folder.is_dir():
+        return
+    for path in sorted(tree.folder.iterdir()):
+        file = f"templates/{path.name}"
+        if path.name[0] in "_.":
+            continue
+        if path.is_dir() and not is_type(path):
+            inside = sorted(below for below in path.rglob("*") if is_type(below))
+            if not any(path.iterdir()):
+                yield Told(file, 0, "is empty", "write a type in it, or remove it")
+            elif inside:
+                parts = inside[0].relative_to(tree.folder).parts
+                what = f"has no template of its own, and templates/{'/'.join(parts)} is never used"
+                yield Told(file, 0, what, f"move that to templates/{'.'.join(parts)}")
+            else:
+                what = (
+                    "is no event type's folder: there is neither a template nor sample.json in it"
+                )
+                yield Told(file, 0, what, "move what is in it, or remove it")
+        elif path.is_file() and path.suffix in _LIKE_TEMPLATES and path.name not in tree.used:
+            what = "stands in no event type's folder, so it is never used"
+            yield Told(file, 0, what, "move it to templates/<event type>/, or remove it")
 
 
 @check("byte-order-mark", "error")
@@ -70,10 +116,10 @@ def unknown_file(tree: Tree) -> Iterator[Told]:
             template = path.suffix == ".j2" and path.is_file()
             if template and is_locale(path.stem):
                 continue
-            hyphened = path.stem.replace("_", "-")  # what events and subscribers' filters say
-            if template and is_locale(hyphened):
-                what = f"is named in a way that no subscriber's filter on {hyphened} lets through"
-                yield Told(file, 0, what, f"rename it to {hyphened}.j2")
+            tag = canonical(path.stem)  # what events and subscribers' filters say
+            if template and tag is not None:
+                what = f"is named in a way that no subscriber's filter on {tag} lets through"
+                yield Told(file, 0, what, f"rename it to {tag}.j2")
                 continue
             near = nearest(path.stem, [*LOCALES, "sample"])
             free = near in LOCALES and near not in locales and path.is_file()

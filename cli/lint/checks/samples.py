@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from jinja2 import nodes
 
+from chalicelib.events.event import KNOWN
 from cli.lint.finding import Told, check
+from cli.lint.origins import forgotten
 from cli.lint.tree import Tree
 from cli.lint.unknown import defined_names
 
@@ -46,10 +50,32 @@ def sample_event(tree: Tree) -> Iterator[Told]:
             yield Told(sample.file, 0, f"{fault.field}: {fault.problem}", remedy)
 
 
+@check("misspelt-attribute", "warning")
+def misspelt_attribute(tree: Tree) -> Iterator[Told]:
+    """An attribute of a sample is no attribute that Heraldo knows, and nearly has the name of one:
+    mend its name.
+    """
+    for sample in tree.samples.values():
+        for name in sample.event.extensions if sample.event is not None else ():
+            # Nearer than elsewhere: an extension may have a name of its own, such as "priority".
+            near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.8)
+            if near:
+                what = f"{name} is no attribute that Heraldo knows, so nothing heeds it"
+                line = _line_of_key(tree, sample.file, name)
+                yield Told(sample.file, line, what, f"did you mean {near[0]}?", column=None)
+
+
+def _line_of_key(tree: Tree, file: str, key: str) -> int:
+    """The first line of a sample on which a key stands."""
+    text = (tree.root / file).read_text(encoding="utf-8")
+    found = re.search(rf'"{re.escape(key)}"\s*:', text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
 @check("unknown-variable", "error")
 def unknown_variable(tree: Tree) -> Iterator[Told]:
-    """A template uses what its sample does not have: mend the name, add it to sample.json, or use it
-    only if it is defined.
+    """A template uses what its sample does not have: mend the name, give the loop, layout or import
+    that was forgotten, add it to sample.json, or use it only if it is defined.
     """
     yield from _absent(tree, required=True)
 
@@ -66,9 +92,11 @@ def _absent(tree: Tree, *, required: bool) -> Iterator[Told]:
     for found in (absent for each in tree.absent.values() for absent in each):
         if found.required is not required or found.attribute:
             continue
-        remedy = f"add it to sample.json, or use it only if it is defined ({found.template})"
-        if found.near:
+        remedy = forgotten(tree, found) if required else None
+        if remedy is None and found.near:
             remedy = f"did you mean {found.near}?"
+        if remedy is None:
+            remedy = f"add it to sample.json, or use it only if it is defined ({found.template})"
         word = found.path.rpartition(".")[2] if "[" in found.path else found.path
         what = f"{found.path} is not in sample.json"
         yield Told(f"templates/{found.file}", found.line, what, remedy, word)
@@ -82,7 +110,12 @@ def unknown_attribute(tree: Tree) -> Iterator[Told]:
     for found in (absent for each in tree.absent.values() for absent in each):
         if found.attribute:
             remedy = f"add {found.path!r} to sample.json, or use it only if it is defined"
-            if found.near:
+            sample = tree.samples[found.template.partition("/")[0]].event
+            if sample is not None and "event" in sample.data:
+                remedy = (
+                    f"what data has as event is event.data.event: event.data.event.{found.path}?"
+                )
+            elif found.near:
                 remedy = f"did you mean event.{found.near}?"
             what = f"uses event.{found.path}, which sample.json does not have"
             yield Told(f"templates/{found.file}", found.line, what, remedy)

@@ -112,34 +112,6 @@ def literal_braces(tree: Tree) -> Iterator[Told]:
                 yield Told(f"templates/{name}", line, f"{text} would be sent as it stands", remedy)
 
 
-@check("lost-in-loop", "warning")
-def lost_in_loop(tree: Tree) -> Iterator[Told]:
-    """A `set` in a loop ends with the turn, so that a total that is added up there stays what it
-    was: use a namespace.
-    """
-    for name in tree.used:
-        every = tree.nodes(name)
-        outside = {
-            node.target.name
-            for node in every
-            if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name)
-        }
-        for loop in every:
-            if not isinstance(loop, nodes.For):
-                continue
-            for node in loop.body:
-                if (
-                    isinstance(node, nodes.Assign)
-                    and isinstance(node.target, nodes.Name)
-                    and node.target.name in outside
-                    and any(n.name == node.target.name for n in node.node.find_all(nodes.Name))
-                ):
-                    word = node.target.name
-                    what = f"what is set to {word!r} in a loop is forgotten at each turn"
-                    remedy = "use a namespace: {% set ns = namespace(total=0) %} and set ns.total"
-                    yield Told(f"templates/{name}", node.lineno, what, remedy, word)
-
-
 @check("time-zone", "error")
 def time_zone(tree: Tree) -> Iterator[Told]:
     """The shop's time zone is none that there is: name one as IANA does, such as Europe/Madrid."""

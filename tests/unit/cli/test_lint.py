@@ -391,6 +391,55 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         rules("[[rule]]", '[[rule]]\nname = "old"\npattern.type = ["x.y"]\nto = ["topic:alerts"]\n'
               "[[rule]]"),
         "warning", "dead-rule", ROUTES, 12, "old"),
+    # what is left over, copied or moved
+    "a template left of a merge": (
+        es("Hola, ", "<<<<<<< HEAD\nHola, "), "error", "merge-conflict", OF_ES, 4, "keep one side"),
+    "a sample left of a merge": (
+        {OF_SAMPLE: '{\n>>>>>>> main\n"type": "order.placed"}'},
+        "error", "merge-conflict", OF_SAMPLE, 2, ">>>>>>> is left of a merge"),
+    "rules left of a merge": (
+        rules("[topics]", "=======\n[topics]"), "error", "routing", ROUTES, 5, "left of a merge"),
+    "a template beside the types' folders": (
+        {"templates/order.j2": ES}, "error", "stray-file", "templates/order.j2", 0, "move it to"),
+    "a folder without a template": (
+        {"templates/order.old/notes.txt": "x"}, "error", "stray-file", "templates/order.old", 0, "no event type's"),
+    "a type in a folder of its own": (
+        {"templates/order/shipped/es.j2": ES},
+        "error", "stray-file", "templates/order", 0, "move that to templates/order.shipped"),
+    "a locale in small letters": (
+        {"templates/order.placed/es-mx.j2": ES},
+        "error", "unknown-file", "templates/order.placed/es-mx.j2", 0, "rename it to es-MX.j2"),
+    "a locale that there is not": (
+        {"templates/order.placed/qq.j2": ES},
+        "error", "unknown-locale", "templates/order.placed/qq.j2", 0, "such as es or es-MX"),
+    "a copy that was never translated": (
+        {"templates/order.placed/en.j2": ES},
+        "warning", "same-words", "templates/order.placed/en.j2", 2, "very words of es.j2"),
+    "a layout of another language": (
+        {"templates/_layouts/base.en.j2": "{% block body %}{% endblock %}\nAbedul\n"}
+        | es("_layouts/base.j2", "_layouts/base.en.j2"),
+        "warning", "other-language", OF_ES, 1, "write _layouts/base.es.j2"),
+    "a forgotten layout": (
+        es('{% extends "_layouts/base.j2" %}\n', ""),
+        "warning", "no-layout", OF_ES, 1, 'begin with {% extends "_layouts/base.j2" %}'),
+    "HTML in a text": (
+        es("Hola, ", "<b>Hola</b>, "), "warning", "html-in-text", OF_ES, 4, "<b> stands in a text"),
+    "an entity in a text": (
+        es("Hola, ", "Hola,&nbsp;"), "warning", "html-in-text", OF_ES, 4, "&nbsp; stands in a text"),
+    "a misspelt attribute in the sample": (
+        sample(lambda event: event.update(recipent="cus-7")),
+        "warning", "misspelt-attribute", OF_SAMPLE, 1, "did you mean recipient?"),
+    "a forgotten loop": (
+        es("{{ name }}", "{{ line.name }}"),
+        "error", "unknown-variable", OF_ES, 4, "put it between {% for line in order.items %}"),
+    "a flag set in an if in a loop": (
+        es("Hola, ", "{% set new = false %}{% for each in order.items %}{% if each.price > 2 %}"
+           "{% set new = true %}{% endif %}{% endfor %}{% if new %}Oferta{% endif %}Hola, "),
+        "warning", "lost-in-loop", OF_ES, 4, "namespace(new=…)"),
+    "two examples of one name": (
+        {"chalicelib/routing.examples.toml":
+            '[[example]]\nname = "a"\ntype = "order.placed"\nto = []\n' * 2},
+        "error", "examples", "chalicelib/routing.examples.toml", 6, "line 2"),
 }  # fmt: skip
 
 
@@ -462,8 +511,25 @@ def test_without_templates_and_rules_lint_says_so(tmp_path: Path) -> None:
     assert told == [("routing", ROUTES), ("no-templates", "templates")]
 
 
-def test_the_templates_of_this_tree_have_no_errors() -> None:
-    assert [f for f in lint(ROOT) if f.severity == "error"] == []
+@pytest.mark.parametrize(
+    "changed",
+    [
+        both("Hola, ", "1 < 2, x<y y 3 > 2 & más, "),
+        es("Hola, ", "======= Novedades =======\nHola, "),
+        sample(lambda event: event.update(priority="high", channel="web")),
+        {"templates/order.placed/es-MX.j2": ES},
+        {"templates/README.md": "how we write", "templates/_parts/note.txt": "x"},
+        es("Hola, ", "{% set ns = namespace(new=false) %}{% for each in order.items %}"
+           "{% set ns.new = true %}{% endfor %}{% if ns.new %}{% endif %}Hola, "),
+    ],
+    ids=["no tags", "a line of =", "extensions", "a variant", "other files", "a namespace"],
+)  # fmt: skip
+def test_what_only_looks_like_a_mistake_is_none(tmp_path: Path, changed: Tree) -> None:
+    assert lint(tree(tmp_path, changed)) == []
+
+
+def test_nothing_is_wrong_with_this_tree() -> None:
+    assert lint(ROOT) == []
 
 
 # -- the table of checks ---------------------------------------------------------------------------

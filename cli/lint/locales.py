@@ -1,0 +1,37 @@
+"""The names of locales: language tags as events, files and subscribers' filters write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LOCALES: Final = ("es", "en")
+"""What every type is written in."""
+_LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+
+
+def canonical(stem: str) -> str | None:
+    """A file's name, without its ending, as the tag that it was meant to be: `es_mx` is `es-MX`.
+
+    None if it is no tag. https://www.rfc-editor.org/rfc/rfc5646#section-2.1.1
+    """
+    tag = stem.replace("_", "-")
+    if not _LOCALE.match(tag):
+        return None
+    first, *rest = tag.split("-")
+    return "-".join([first.lower(), *map(_part, rest)])
+
+
+def _part(part: str) -> str:
+    if len(part) == 4 and part.isalpha():
+        return part.title()
+    return part.upper() if len(part) == 2 else part.lower()
+
+
+def is_locale(stem: str) -> bool:
+    """Whether a template's name, without its ending, is a locale as events name it."""
+    return canonical(stem) == stem
+
+
+def language(tag: str) -> str:
+    return tag.split("-")[0]

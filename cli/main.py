@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Final
 
 import click
+
+from cli.group import Group
 
 # name: the module in cli/commands/, and the line that `./heraldo --help` shows
 COMMANDS: Final = {
@@ -27,7 +30,7 @@ COMMANDS: Final = {
 }
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     """Imports a command only when it is run, so that --help does not wait for boto3."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -46,8 +49,11 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Heraldo tells people what happened: an event goes in, the right ones get the words."""
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        context.color = False
 
 
 if __name__ == "__main__":

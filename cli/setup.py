@@ -50,8 +50,12 @@ def ensure(part: str, root: Path = ROOT) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `make run` and `make test` may both be the first
         if not _is_ready(python, stamp, digest):
             stamp.unlink(missing_ok=True)
+            what = f"Installing {files[0]} (only this once)"
+            if not sys.stdout.isatty():  # a terminal has it rewritten as it goes on, a pipe once
+                print(what, flush=True)
+            _progress(what, "making its environment")
             _make(folder, python)
-            _install(python, root / files[0])
+            _install(python, root / files[0], what)
             for file in files:
                 if file.endswith(_LOCK):
                     _install_npm(folder, (root / file).parent)
@@ -99,8 +103,12 @@ def _make(folder: Path, python: Path) -> None:
         )
 
 
-def _install(python: Path, requirements: Path) -> None:
-    print(f"Installing {requirements.name} (only this once)", flush=True)
+def _progress(what: str, now: str) -> None:
+    if sys.stdout.isatty():
+        print(f"\r\x1b[K{what}: {now}", end="", flush=True)
+
+
+def _install(python: Path, requirements: Path, what: str) -> None:
     pip = subprocess.Popen(
         [
             *(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
@@ -113,16 +121,21 @@ def _install(python: Path, requirements: Path) -> None:
     )
     assert pip.stdout is not None  # noqa: S101 - for the type checker; PIPE was asked for
     said: list[str] = []
+    found = 0
     try:
         for line in pip.stdout:
             said.append(line.strip())
             if line.startswith("Collecting "):
-                print(f"  {line.split()[1]}", flush=True)
+                found += 1
+                _progress(what, f"package {found}, {line.split()[1]}")
             elif line.startswith("Installing collected"):
-                print("  installing", flush=True)
+                _progress(what, f"unpacking {found} packages")
     except BaseException:
         pip.kill()
         raise
+    finally:
+        if sys.stdout.isatty():
+            print(flush=True)
     if pip.wait():
         raise SetupError(_why(said))
 

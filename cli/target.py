@@ -17,9 +17,12 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
+from chalicelib.rules import reading
+from chalicelib.rules.reading import RoutingError
 from chalicelib.stage import Stage
 from cli import region
-from cli.paths import LOCAL, ROOT
+from cli.paths import ROOT, ROUTING
+from cli.stack import where
 from cli.stages import STAGE, stages
 
 stage_option: Final = click.option(
@@ -112,7 +115,7 @@ def target(stage: str | None) -> Target:
 
 def _local() -> Target:
     try:
-        found = json.loads(LOCAL.read_text(encoding="utf-8"))
+        found = where.running()
     except FileNotFoundError:
         raise Unreachable("The local stack is not running: start it with `make run`.") from None
     return Target(
@@ -186,6 +189,21 @@ def complete_type(_context: Any, _parameter: Any, start: str) -> list[str]:
     )
 
 
+def complete_locale(_context: Any, _parameter: Any, start: str) -> list[str]:
+    """The locales that anything is written in."""
+    found = {file.stem for file in (ROOT / "templates").glob("[!_.]*/*.j2")}
+    return sorted(locale for locale in found if locale.startswith(start))
+
+
+def complete_topic(_context: Any, _parameter: Any, start: str) -> list[str]:
+    """The topics of routing.toml; none while it cannot be read."""
+    try:
+        topics = reading.read(ROOT / ROUTING, None).topics
+    except RoutingError:
+        return []
+    return sorted(topic for topic in topics if topic.startswith(start))
+
+
 def event_options(*, type_required: bool = True) -> Callable[..., Any]:
     """The options that say what an event is: `send` and `plan` have the same."""
     options = (
@@ -197,7 +215,11 @@ def event_options(*, type_required: bool = True) -> Callable[..., Any]:
         click.option("--source", help="Who says so; default: the key's name."),
         click.option("--subject", help="What the event is about."),
         click.option("--recipient", help="A customer's id."),
-        click.option("--locale", help="Such as es, en or es-AR; default: es."),
+        click.option(
+            "--locale",
+            help="Such as es, en or es-AR; default: es.",
+            shell_complete=complete_locale,
+        ),
         click.option("--partitionkey", help="Events with one key are delivered in order."),
         click.option("--expirytime", help="Past this RFC 3339 time it is not sent."),
         click.option(

@@ -16,6 +16,7 @@ from chalicelib.stage import Stage
 from chalicelib.words.render import templates
 from cli import target as targets
 from cli.account import account, aws_errors, rules
+from cli.group import Group
 from cli.letters.letters import Letter, Look, Sought, look
 from cli.letters.redrive import Outcome, move
 from cli.letters.verdict import Judge, Verdict
@@ -26,7 +27,7 @@ _MOST_SHOWN: Final = 20
 _lane_option: Final = click.option("--lane", help="Only this lane's; `bus`: EventBridge's.")
 
 
-@click.group
+@click.group(cls=Group)
 def command() -> None:
     """See what the lanes gave up on, why, and put it back once the cause is mended.
 

@@ -1,7 +1,7 @@
 """What subscribers received on the local stack.
 
-`make run` subscribes one queue to every topic and writes what arrives to `.heraldo/inbox.jsonl`, a
-line per delivery; `./heraldo inbox` reads that file.
+`make run` subscribes one queue to every topic and writes what arrives to `.heraldo/<port>/inbox.jsonl`,
+a line per delivery; `./heraldo inbox` reads that file.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 from botocore.exceptions import BotoCoreError
 
-from cli.paths import HOME, LOCAL
+from cli.stack import where
 from cli.stack.emulator import client
 from cli.stack.inbox import QUEUE, Delivery, line
 
@@ -95,15 +96,17 @@ def command(wait: float | None, as_json: bool) -> None:
     """
     recent = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=_RECENT)
     try:
-        local = json.loads((LOCAL).read_text("utf-8"))
+        local = where.running()
         lanes = _Lanes(local)
     except (FileNotFoundError, BotoCoreError):
         raise click.ClickException("The local stack is not running; start it: make run") from None
-    tail = _Tail(HOME / "inbox.jsonl")
+    tail = _Tail(where.home(urlsplit(local["endpoint_url"]).port or 0) / "inbox.jsonl")
     seen = _print(iter(tail), as_json)
     if wait is not None:
         try:
             seen = _follow(lanes, tail, seen, as_json, recent, time.monotonic() + wait)
+        except KeyboardInterrupt:
+            sys.exit(130)
         except BotoCoreError:
             raise click.ClickException("The local stack has stopped.") from None
     if not seen and wait is not None:

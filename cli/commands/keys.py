@@ -18,6 +18,7 @@ from chalicelib.events.event import MAX_SOURCE, is_uri_reference
 from chalicelib.spelling import did_you_mean
 from cli import target as targets
 from cli.account import account, aws_errors, type_problem
+from cli.group import Group
 from cli.target import Target
 from cli.terminal import age, confirm, table
 
@@ -93,7 +94,7 @@ class StoredKey:
         }
 
 
-@click.group
+@click.group(cls=Group)
 def command() -> None:
     """Create, list and revoke the keys with which others call the API.
 

@@ -14,6 +14,7 @@ from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import RoutingError, routing
 from cli import target as targets
 from cli.stages import LOCAL, STAGE
+from cli.terminal import count
 
 
 @click.command
@@ -69,7 +70,9 @@ def _show(found: dict[str, Any]) -> None:
         click.secho(f"\n── {head} ── {message['bytes']} bytes", bold=True)
         click.echo(f"{click.style('subject', dim=True)}  {message['subject']}")
         for protocol, text in message["bodies"].items():
-            extra = f" ({sms['encoding']}, {sms['parts']} parts)" if protocol == "sms" else ""
+            extra = (
+                f" ({sms['encoding']}, {count(sms['parts'], 'part')})" if protocol == "sms" else ""
+            )
             click.echo(f"{click.style(protocol + extra, dim=True)}\n{_indented(text)}")
     for warning in found["warnings"]:
         click.secho(f"! {warning}", fg="yellow")

@@ -27,9 +27,15 @@ _Saved = dict[Path, tuple[int, int]]
 
 
 @click.command
-@click.argument("event_type", metavar="TYPE", required=False)
+@click.argument("event_type", metavar="TYPE", required=False, shell_complete=targets.complete_type)
 @click.option("--data", help="JSON, or @FILE, or - for standard input; default: the sample's.")
-@click.option("--locale", "locales", multiple=True, help="Only this one; can be repeated.")
+@click.option(
+    "--locale",
+    "locales",
+    multiple=True,
+    help="Only this one; can be repeated.",
+    shell_complete=targets.complete_locale,
+)
 @click.option(
     "--channel", "names", multiple=True, type=click.Choice(NAMES), help="Only this one; likewise."
 )

@@ -13,6 +13,7 @@ import click
 from chalicelib.rules.patterns import Field, Pattern
 from chalicelib.rules.reading import ALWAYS, RoutingError, load, text_of
 from chalicelib.rules.routing import Routing, Rule
+from cli.group import Group
 from cli.lint.examples import EXAMPLES, ExamplesError, Outcome, run, untried
 from cli.paths import ROOT, ROUTING
 from cli.stages import STAGE
@@ -37,7 +38,7 @@ _VERBS: Final = (
 )
 
 
-@click.group("rules")
+@click.group("rules", cls=Group)
 def command() -> None:
     """The routing rules: who hears about what (chalicelib/routing.toml)."""
 

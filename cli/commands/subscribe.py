@@ -86,13 +86,19 @@ PROTOCOLS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 @click.command
-@click.argument("topic")
+@click.argument("topic", shell_complete=targets.complete_topic)
 @click.argument("protocol", type=click.Choice(tuple(PROTOCOLS)))
 @click.argument("endpoint")
 @click.option(
     "--event-type", "event_types", multiple=True, help="Such as order.shipped, 'order.*'."
 )
-@click.option("--locale", "locales", multiple=True, help="What is written in it, such as es.")
+@click.option(
+    "--locale",
+    "locales",
+    multiple=True,
+    help="What is written in it, such as es.",
+    shell_complete=targets.complete_locale,
+)
 @click.option("--recipient", "recipients", multiple=True, help="What is for this customer's id.")
 @click.option("--category", "categories", multiple=True, help="What comes through this lane.")
 @click.option("--broadcasts", is_flag=True, help="Also what is for no recipient in particular.")

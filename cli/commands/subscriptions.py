@@ -16,7 +16,7 @@ _SHOWN_ID: Final = 8
 
 
 @click.command
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=targets.complete_topic)
 @targets.stage_option
 @targets.json_option
 def command(topic: str | None, stage: str | None, as_json: bool) -> None:

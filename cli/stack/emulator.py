@@ -87,7 +87,7 @@ class Emulator:
     def start(self) -> None:
         """Start it and wait until it answers."""
         check_port(self.port)
-        self._clean()
+        self.clean()
         self._tmp.mkdir(parents=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -107,6 +107,11 @@ class Emulator:
             raise
 
     def stop(self) -> None:
+        """Stop it, its workers and whatever they started, and remove their files."""
+        self.kill()
+        self.clean()
+
+    def kill(self) -> None:
         """Stop it, its workers and whatever they started; return when they are gone."""
         process, self._process = self._process, None
         if process is not None:
@@ -114,7 +119,6 @@ class Emulator:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        self._clean()
 
     def client(self, service: str, **config: Any) -> Any:
         """See `client`."""
@@ -160,7 +164,8 @@ class Emulator:
                 time.sleep(0.05)
         raise EmulatorError(f"The local AWS did not start: {self.last_words()} (see {self.log})")
 
-    def _clean(self) -> None:
+    def clean(self) -> None:
+        """Remove the files that it left."""
         shutil.rmtree(self._tmp, ignore_errors=True)
 
 

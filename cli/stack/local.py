@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
-import json
 import os
 import secrets
 import signal
@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn, TypedDict
 
@@ -23,8 +24,8 @@ from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from cli.deploy import deploy, generated, package, policies
 from cli.deploy.cloudformation import DeployError
-from cli.paths import HOME, LOCAL, ROOT, ROUTING
-from cli.stack import inbox, watch
+from cli.paths import ROOT, ROUTING
+from cli.stack import inbox, watch, where
 from cli.stack.emulator import REGION, Emulator, EmulatorError, check_port
 from cli.stages import StagesError
 
@@ -46,27 +47,33 @@ class Local(TypedDict):
 _TOLD: Final = (EmulatorError, package.PackageError, DeployError)
 
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_asked: Final = threading.Event()
+
+
 class _Stopped(BaseException):
     """Somebody asked us to stop: Ctrl-C or SIGTERM."""
 
 
 def main() -> int:
     """Run until stopped; whatever happens, leave nothing running."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, _stop)
     try:
         port = _port()
         check_port(port)
         os.environ["HERALDO_STAGE"] = STAGE
-        HOME.mkdir(exist_ok=True)
-        emulator = Emulator(HOME, port)
+        where.home(port).mkdir(parents=True, exist_ok=True)
+        emulator = Emulator(where.home(port), port)
         try:
             _run(emulator)
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            emulator.stop()
-            (LOCAL).unlink(missing_ok=True)
+            with _undisturbed():
+                if _asked.is_set():
+                    _say("Stopping")
+                emulator.kill()
+                where.forget(port)
+            _clean(emulator)
     except _Stopped:
         _say("Stopped.")
         return 0
@@ -87,8 +94,8 @@ def _run(emulator: Emulator) -> None:
     emulator.start()
     _say("Deploying")
     local, queue = set_up(emulator, built)
-    (HOME / "inbox.jsonl").write_text("", "utf-8")
-    _write_local(local)
+    (where.home(emulator.port) / "inbox.jsonl").write_text("", "utf-8")
+    where.write(emulator.port, local)
 
     over = threading.Event()
     deliveries = threading.Thread(
@@ -96,7 +103,7 @@ def _run(emulator: Emulator) -> None:
     )
 
     def redeploy() -> None:
-        _write_local(set_again(emulator, local))
+        where.write(emulator.port, set_again(emulator, local))
 
     reload = watch.Watch(built, since, emulator.client("lambda"), redeploy, _say)
     deliveries.start()
@@ -104,7 +111,8 @@ def _run(emulator: Emulator) -> None:
     _greet(local)
     try:
         while not emulator.failed():
-            time.sleep(1)
+            if _asked.wait(1):
+                raise _Stopped
         raise EmulatorError(f"The local AWS died: {emulator.last_words()} (see {emulator.log})")
     finally:
         over.set()
@@ -193,13 +201,6 @@ def _create_key(dynamodb: Any) -> str:
     return key
 
 
-def _write_local(local: Local) -> None:
-    file = LOCAL
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600)  # it holds a key
-    file.write_text(json.dumps(local, indent=2) + "\n", "utf-8")
-
-
 def _wait_for_health(api_url: str, emulator: Emulator) -> None:
     deadline = time.monotonic() + _HEALTH_TIMEOUT
     said = "no answer"
@@ -218,9 +219,10 @@ def _wait_for_health(api_url: str, emulator: Emulator) -> None:
 def _deliver(emulator: Emulator, queue: str, over: threading.Event) -> None:
     """Show what subscribers receive, until `over`."""
     sqs = emulator.client("sqs", read_timeout=60, retries={"max_attempts": 0})
+    file = where.home(emulator.port) / "inbox.jsonl"
     while not over.is_set():
         try:
-            inbox.receive(sqs, queue, HOME / "inbox.jsonl", lambda entry: _say(inbox.line(entry)))
+            inbox.receive(sqs, queue, file, lambda entry: _say(inbox.line(entry)))
         except (BotoCoreError, ClientError, OSError, ValueError) as error:
             if over.wait(1) or emulator.failed():
                 return
@@ -252,7 +254,25 @@ def _port() -> int:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    _asked.set()  # what is raised here can be lost: Python lets nothing out of a finalizer
     raise _Stopped
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Whatever is pressed now, nothing is left running."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    yield
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
+
+
+def _clean(emulator: Emulator) -> None:
+    """Remove the files of the local AWS, which can be thousands; who does not want to wait for that
+    presses Ctrl-C again, and the next start removes them."""
+    with contextlib.suppress(_Stopped):
+        emulator.clean()
 
 
 def _say(text: str) -> None:

@@ -86,7 +86,7 @@ class Run:
         while self.leftovers() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert self.leftovers() == []
-        assert not (self.tree / ".heraldo" / "tmp").exists()
+        assert list((self.tree / ".heraldo").glob("*/tmp")) == []
         assert not (self.tree / ".heraldo" / "local.json").exists()
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -286,6 +286,20 @@ def test_a_taken_port_is_told_in_one_sentence_before_anything_starts(tree: Path)
     assert line.startswith(f"Port {run.port} is taken; ")
     assert run.lines == [line]
     assert run.leftovers() == []
+
+
+def test_two_that_run_from_one_clone_leave_each_other_alone(run: Run) -> None:
+    run.until("Heraldo is up")
+    other = Run(run.tree, free_port())
+    try:
+        other.until("Heraldo is up")
+        run.interrupt()
+        assert other.local()["endpoint_url"].endswith(f":{other.port}")
+        other.post({"type": "critical.alert", **_alert("Sigue en pie")})
+        other.until("Sigue en pie")
+    finally:
+        other.interrupt()
+    other.until("Stopped.")
 
 
 def test_a_tree_that_cannot_run_is_told_with_file_and_line(run: Run) -> None:

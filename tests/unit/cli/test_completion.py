@@ -16,9 +16,13 @@ from cli.main import main
         (["plan"], "payment.", ["payment.confirmed", "payment.failed"]),
         (["event-types"], "_", []),
         (["keys", "create"], "--sc", ["--scope"]),
+        (["preview"], "order.p", ["order.placed"]),
+        (["preview", "--locale"], "", ["en", "es"]),
+        (["subscribe"], "u", ["users"]),
+        (["plan", "--stage"], "p", ["prod"]),
     ],
 )
-def test_a_shell_completes_commands_types_and_options(
+def test_a_shell_completes_whatever_has_names(
     words: list[str], start: str, offered: list[str]
 ) -> None:
     found = ShellComplete(main, {}, "heraldo", "_HERALDO_COMPLETE").get_completions(words, start)

@@ -142,6 +142,15 @@ def test_what_follows_a_letter_that_was_not_taken_is_not_sent(how: str) -> None:
     assert len(sqs.calls) == (2 if how == "refused" else 1)
 
 
+def test_a_key_that_is_stuck_stays_so_and_no_other_key_waits_for_it() -> None:
+    sqs: Any = Sqs(lambda entry: entry["MessageDeduplicationId"] == "m-0")
+    sent = letters(*[(10, "a")] * 4, *[(10, "b")] * 4)
+    assert queues.dead_letter(sqs, "url", sent) == {"m-4", "m-5", "m-6", "m-7"}
+    assert [len(call) for call in sqs.calls] == [2, 1, 1, 1]
+    short = letters(*[(10, "a")] * 3, (10, "b"))
+    assert queues.dead_letter(sqs, "url", short) == {"m-3"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -126,6 +126,19 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
     bounded = staticmethod(budget.bounded)
 
     @functools.cached_property
+    def shop(self) -> Mapping[str, Any]:
+        """What SHOP sets: `name`, `url`, …"""
+        return self.sets(SHOP)
+
+    def sets(self, name: str) -> Mapping[str, Any]:
+        """What a file sets at its top; nothing where there is no such file."""
+        try:
+            module = self.get_template(name).make_module()
+        except TemplateNotFound:
+            return {}
+        return {name: value for name, value in vars(module).items() if name[0] != "_"}
+
+    @functools.cached_property
     def time_zone(self) -> tzinfo | None:
         """The shop's own time zone, which SHOP sets as `time_zone`; None where it sets none.
 
@@ -133,11 +146,7 @@ class HeraldoEnvironment(ImmutableSandboxedEnvironment):
         ------
         WordsError : there is no such zone.
         """
-        try:
-            shop = self.get_template(SHOP)
-        except TemplateNotFound:
-            return None
-        name = getattr(shop.make_module(), "time_zone", None)
+        name = self.shop.get("time_zone")
         if name is None:
             return None
         from zoneinfo import ZoneInfo
@@ -335,19 +344,23 @@ def _check_method(owner: str, name: str, args: tuple[Any, ...], kwargs: Mapping[
 _Environment = TypeVar("_Environment", bound="HeraldoEnvironment")
 
 
-def make_environment(loader: BaseLoader | None) -> HeraldoEnvironment:
-    """The one environment of a process; every template is compiled in it at most once."""
-    return equipped(HeraldoEnvironment, loader)
+def make_environment(loader: BaseLoader | None, escaping: bool = False) -> HeraldoEnvironment:
+    """The environment of a process for texts, or, `escaping`, for HTML; every template is compiled in it
+    at most once.
+    """
+    return equipped(HeraldoEnvironment, loader, escaping)
 
 
-def equipped(kind: type[_Environment], loader: BaseLoader | None) -> _Environment:
+def equipped(
+    kind: type[_Environment], loader: BaseLoader | None, escaping: bool = False
+) -> _Environment:
     """An environment of that kind with all that templates can use."""
     environment = kind(
         loader=loader,
         undefined=_Missing,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,
+        autoescape=escaping,
         auto_reload=False,
         cache_size=-1,
         optimized=False,  # what is constant is checked like everything else: while rendering

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from jinja2.runtime import Context
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
@@ -23,6 +24,7 @@ from chalicelib.words import limits, locales, tidy
 from chalicelib.words.budget import RenderTooLarge, has_gaps
 from chalicelib.words.environment import HeraldoEnvironment, make_environment
 from chalicelib.words.faults import Fault, place_of_error
+from chalicelib.words.mail import Links, Mail, Stationery
 from chalicelib.words.tracing import trace, tracer
 from chalicelib.words.wording import WRONG, in_words
 
@@ -70,7 +72,8 @@ class RenderError(PermanentError):
 class Message:
     """What an event says in one locale. `bodies` has one text per SNS protocol, `default` first.
 
-    `gaps`: some field that is printed in it is empty (`Templates.gaps` tells which).
+    `gaps`: some field that is printed in it is empty (`Templates.gaps` tells which). `html`: what an
+    e-mail says in HTML where the type has a block for it; others have it made from their text.
     """
 
     subject: str
@@ -78,10 +81,14 @@ class Message:
     locale: str
     version: str
     gaps: bool = False
+    html: str = ""
 
     def to_sns(self) -> str:
         """The `Message` of a publication with `MessageStructure=json`."""
         return _ENCODER.encode(self.bodies)
+
+
+_NO_LINKS: Final = Links()
 
 
 class Templates:
@@ -138,7 +145,7 @@ class Templates:
         found = self.locale_for(event.type, locale or event.locale)
         name = f"{event.type}/{found}.j2"
         texts, gaps = self._texts(name, event, found)
-        body = texts.pop("body")
+        body, html = texts.pop("body"), texts.pop("html", "")
         bodies = {"default": body}
         for channel, text in texts.items():
             if channel != "subject":
@@ -152,7 +159,11 @@ class Templates:
         problem = limits.push_problem(bodies.get("GCM", ""))
         if problem:
             raise RenderError("push-too-large", Fault(f"the push message {problem}", name))
-        return Message(texts["subject"], bodies, found, self.version(name), gaps)
+        return Message(texts["subject"], bodies, found, self.version(name), gaps, html)
+
+    def mail(self, message: Message, links: Links = _NO_LINKS) -> Mail:
+        """A message as an e-mail, with these links at its foot."""
+        return self._stationery.mail(message, links)
 
     def gaps(self, event: Event, locale: str) -> list[Fault]:
         """The fields of an event that its words in a locale of its type print, and that are empty."""
@@ -203,6 +214,12 @@ class Templates:
             raise RenderError(reason, *found) from None
 
     @functools.cached_property
+    def _stationery(self) -> Stationery:
+        feet = [f.stem for f in (self.root / "_mail").glob("*.j2") if f.stem != "layout"]
+        feet.sort(key=lambda locale: (locale != DEFAULT_LOCALE, locale))
+        return Stationery(jinja2.FileSystemLoader(self.root), feet)
+
+    @functools.cached_property
     def _tracer(self) -> HeraldoEnvironment:
         return tracer(jinja2.FileSystemLoader(self.root))
 
@@ -227,7 +244,37 @@ class Templates:
             if channel in blocks:
                 text = join(blocks[channel][0](context))
                 texts[channel] = _TIDY.get(channel, tidy.body)(text)
+        if "html" in blocks:
+            texts["html"] = self._html(name, variables)
         return texts
+
+    def _html(self, name: str, variables: dict[str, Any]) -> str:
+        """Block html in the place of the body, and what a layout says around it as HTML."""
+        around, context = _around(self.environment, name, variables)
+        if len(context.blocks["body"]) == 1:  # no layout: what stands around is other channels
+            around = ""
+        _, context = _around(self._stationery.environment, name, variables)
+        inside = tidy.body(self.environment.concat(context.blocks["html"][0](context)))
+        before, _, after = around.partition(_BODY)
+        letter = self._stationery.letter
+        parts = (letter(tidy.body(before)), inside, letter(tidy.body(after)))
+        return "\n".join(part for part in parts if part)
+
+
+_BODY: Final = "\0"
+
+
+def _around(
+    environment: HeraldoEnvironment, name: str, variables: dict[str, Any]
+) -> tuple[str, Context]:
+    """What a template's layout says, with `_BODY` in the body's place, and the context for its blocks."""
+    template = environment.get_template(name)
+    context = template.new_context(variables)
+    body = context.blocks["body"][0]
+    context.blocks["body"][0] = lambda _: iter((_BODY,))
+    said = environment.concat(template.root_render_func(context))
+    context.blocks["body"][0] = body
+    return said, context
 
 
 def _used(event: Event, locale: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

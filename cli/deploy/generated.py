@@ -1,5 +1,5 @@
 """What plain `chalice deploy` reads from disk and nobody writes by hand: one IAM policy per function
-and stage, and the part of `.chalice/config.json` that names them.
+and stage, the part of `.chalice/config.json` that names them, and the compiled layouts of mails.
 
 It follows from what is declared, is committed, and is refused where it is out of date: `make generate`
 writes it anew.
@@ -20,16 +20,17 @@ from cli.deploy import policies
 from cli.paths import ROOT, ROUTING
 from cli.stages import OWN_VARIABLES, Settings
 from cli.stages import stages as read_stages
+from cli.words import layouts
 
 COMMAND: Final = "make generate"
 
 
 def files(root: Path = ROOT) -> dict[Path, Any]:
-    """Every generated file with the JSON it must hold.
+    """Every generated file with the JSON it must hold; of a template, its text.
 
     Raises
     ------
-    RoutingError, StagesError : what is declared cannot be read.
+    RoutingError, StagesError, LayoutError : what is declared cannot be read.
     """
     chalice = root / ".chalice"
     lanes = tuple(reading.read(root / ROUTING, None).lanes)
@@ -41,7 +42,7 @@ def files(root: Path = ROOT) -> dict[Path, Any]:
         for function in policies.functions(lanes)
     }
     documents[chalice / "config.json"] = config(current, stages.values(), lanes)
-    return documents
+    return documents | layouts.compiled(root)
 
 
 def config(
@@ -83,7 +84,9 @@ def renew(root: Path = ROOT) -> list[Path]:
     for path in changed:
         if path in wanted:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(wanted[path], indent=2) + "\n", "utf-8")
+            content = wanted[path]
+            text = content if path.suffix == ".j2" else json.dumps(content, indent=2) + "\n"
+            path.write_text(text, "utf-8")
         else:
             path.unlink()
             if not any(path.parent.iterdir()):
@@ -93,7 +96,8 @@ def renew(root: Path = ROOT) -> list[Path]:
 
 def _content(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        return text if path.suffix == ".j2" else json.loads(text)
     except (OSError, ValueError):
         return None
 

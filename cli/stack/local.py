@@ -28,6 +28,7 @@ from cli.paths import ROOT, ROUTING
 from cli.stack import inbox, watch, where
 from cli.stack.emulator import REGION, Emulator, EmulatorError, check_port
 from cli.stages import StagesError
+from cli.words.layouts import LayoutError
 
 STAGE: Final = "local"
 _HEALTH_TIMEOUT: Final = 30.0
@@ -77,7 +78,7 @@ def main() -> int:
     except _Stopped:
         _say("Stopped.")
         return 0
-    except (*_TOLD, RoutingError, StagesError) as error:
+    except (*_TOLD, RoutingError, StagesError, LayoutError) as error:
         print(error, file=sys.stderr)
     except (BotoCoreError, ClientError, OSError) as error:
         print(f"The local AWS refused to be set up: {error}", file=sys.stderr)

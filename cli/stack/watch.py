@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from click import ClickException
 
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
@@ -80,7 +81,7 @@ class Watch(threading.Thread):
 
     def _take(self, changed: list[str]) -> None:
         started = time.monotonic()
-        if ROUTING in changed:
+        if any(name == ROUTING or name.endswith(".mjml") for name in changed):
             self._renew()
         later = [name for name in changed if name.startswith(_NEEDS_RESTART)]
         if wrong := self._generated_otherwise(later):
@@ -110,15 +111,15 @@ class Watch(threading.Thread):
         """Which of these files follow from what is declared, and no longer say so."""
         try:
             stale = {path.relative_to(ROOT).as_posix() for path in generated.stale()}
-        except (RoutingError, stages.StagesError, OSError, ValueError):  # told by the check
+        except (RoutingError, ClickException, OSError, ValueError):  # told by the check
             return []
         return [name for name in changed if name in stale]
 
     def _renew(self) -> None:
-        """Write what follows from the routing; where that cannot be read, the check says why."""
+        """Write what follows from what is declared; where that cannot be read, the check says why."""
         try:
             renewed = generated.renew()
-        except (RoutingError, stages.StagesError):
+        except (RoutingError, ClickException):
             return
         if renewed:
             self._say(f"written anew: {_listed([f.relative_to(ROOT).as_posix() for f in renewed])}")

@@ -26,7 +26,7 @@ from chalicelib.words.contract.values import (
 )
 from chalicelib.words.render import CHANNELS
 
-_CHANNELS: Final = frozenset(("subject", "body", *CHANNELS))
+_CHANNELS: Final = frozenset(("subject", "body", "html", *CHANNELS))
 
 
 class Reader:

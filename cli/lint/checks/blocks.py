@@ -50,7 +50,7 @@ def unknown_block(tree: Tree) -> Iterator[Told]:
     """A block is no channel, and no layout has a place for it, so it is never sent: give it the name
     of a channel.
     """
-    channels = (*BLOCKS, *CHANNELS)
+    channels = (*BLOCKS, "html", *CHANNELS)
     for name, needs in tree.every_needs():
         extends = _layout(tree, name)
         for node in tree.nodes(name):
@@ -71,7 +71,7 @@ def channel_in_body(tree: Tree) -> Iterator[Told]:
     block body, or out of the layout.
     """
     for name, needs in tree.every_needs():
-        for block in sorted(needs.placed.intersection(("subject", *CHANNELS))):
+        for block in sorted(needs.placed.intersection(("subject", "html", *CHANNELS))):
             place = needs.blocks[block][-1]
             if _layout(tree, name) is None and not _is_nested(tree, place, block):
                 continue  # a file that extends nothing has its channels side by side

@@ -16,6 +16,7 @@ from cli.lint.finding import Told, check
 from cli.lint.tree import Tree
 from cli.paths import ROUTING
 from cli.stages import StagesError
+from cli.words.layouts import LayoutError
 
 
 def _is_whole(tree: Tree) -> bool:
@@ -78,7 +79,7 @@ def no_file(tree: Tree) -> Iterator[Told]:
         yield Told(file, 0, f"there is no {file}", f"git checkout {file} brings it back")
     try:
         generated.stale(tree.root)
-    except StagesError:  # told by stages
+    except (StagesError, LayoutError):  # told by stages, or by mail-layout
         return
     except (OSError, ValueError):
         file = ".chalice/config.json"
@@ -99,14 +100,15 @@ def stages_file(tree: Tree) -> Iterator[Told]:
 
 @check("stale", "error")
 def stale(tree: Tree) -> Iterator[Told]:
-    """A generated file is not what follows from `routing.toml` and `stages.toml`: write it again with `make generate`,
-    and commit it.
+    """A generated file is not what follows from `routing.toml` and `stages.toml`, or a compiled layout from its MJML:
+    write it again with `make generate`, and commit it.
     """
     try:
         found = generated.stale(tree.root) if _is_whole(tree) else ()
-    except (OSError, ValueError, StagesError):  # told by no-file, or by stages
+    except (OSError, ValueError, StagesError, LayoutError):  # told by no-file, stages, mail-layout
         return
     for path in found:
         remedy = f"run `{generated.COMMAND}`, and commit what it writes"
-        what = f"is not what follows from {ROUTING} and {stages.FILE}"
+        source = path.with_suffix(".mjml").name if path.suffix == ".j2" else None
+        what = f"is not what follows from {source or f'{ROUTING} and {stages.FILE}'}"
         yield Told(path.relative_to(tree.root).as_posix(), 0, what, remedy)

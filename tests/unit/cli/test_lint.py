@@ -99,6 +99,15 @@ def test_a_tree_with_nothing_wrong_has_no_findings(tmp_path: Path) -> None:
     assert lint(tree(tmp_path)) == []
 
 
+LAYOUT = "templates/_mail/layout.mjml"
+
+
+def mjml(inside: str, rules: str = "") -> Tree:
+    """A layout with something on its second line, or rules for tags from there on."""
+    style = f'<mj-head><mj-style inline="inline">{rules}</mj-style></mj-head>' if rules else ""
+    return {LAYOUT: f"<mjml>\n{style}<mj-body>{inside}</mj-body></mjml>"}
+
+
 OF_ES = "templates/order.placed/es.j2"
 OF_SAMPLE = "templates/order.placed/sample.json"
 BASE = "templates/_layouts/base.j2"
@@ -440,6 +449,23 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         {"chalicelib/routing.examples.toml":
             '[[example]]\nname = "a"\ntype = "order.placed"\nto = []\n' * 2},
         "error", "examples", "chalicelib/routing.examples.toml", 6, "line 2"),
+    # mails
+    "a tag that MJML does not have": (
+        mjml("<mj-txt>x</mj-txt>"), "error", "mail-layout", LAYOUT, 2, "did you mean mj-text?"),
+    "a tag in the head that MJML does not have there": (
+        {LAYOUT: "<mjml>\n<mj-head>\n<div/></mj-head></mjml>"}, "error", "mail-layout", LAYOUT, 3, "is no MJML"),
+    "a layout that is never closed": (
+        {LAYOUT: "<mjml>"}, "error", "mail-layout", LAYOUT, 0, "is no MJML"),
+    "a layout that is no UTF-8": (
+        {LAYOUT: b"<mjml>\xff</mjml>"}, "error", "mail-layout", LAYOUT, 0, "save it as UTF-8"),
+    "a rule for tags within tags": (
+        mjml("", "p { margin: 0 }\n.letter p, td.x { color: red }"),
+        "error", "mail-layout", LAYOUT, 3, "'.letter p' is no selector"),
+    "a rule for a screen, to be written into tags": (
+        mjml("", "@media (max-width: 9px) {\n p { margin: 0 } }"),
+        "error", "mail-layout", LAYOUT, 2, "@media"),
+    "a rule that would end the tag's style": (
+        mjml("", 'p { font-family: "A" }'), "error", "mail-layout", LAYOUT, 2, "use '"),
 }  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""An e-mail: a message's text, and the same words as HTML in the shop's layout.
+
+`templates/_mail/` has the layout (`layout.j2`, compiled from `layout.mjml`) and, a file per language, what
+stands at the foot of every mail. Without a layout, mails are text alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from chalicelib.words import locales
+from chalicelib.words.environment import make_environment
+from chalicelib.words.markup import from_text, styled
+
+if TYPE_CHECKING:
+    from chalicelib.words.render import Message
+
+LAYOUT: Final = "_mail/layout.j2"
+CLIPPED_BYTES: Final = 102 * 1024
+"""From here on Gmail cuts a mail's HTML off, and the foot with it."""
+PREVIEW_CHARACTERS: Final = 120
+"""What an inbox shows behind the subject at the most."""
+_GREETING_CHARACTERS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the reader of a mail says what they want to hear; empty: there is no such page."""
+
+    unsubscribe: str = ""
+    preferences: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The two parts of an e-mail; `html` is empty where there is no layout."""
+
+    text: str
+    html: str
+
+
+class Stationery:
+    """What all mails of a tree are written on.
+
+    `locales` are those that the foot is written in, first the one for readers of none of them.
+    """
+
+    def __init__(self, loader: jinja2.BaseLoader, locales: Sequence[str]) -> None:
+        self.environment = make_environment(loader, escaping=True)
+        self.environment.filters["styled"] = styled
+        self._locales = locales
+        self._feet: dict[str, Mapping[str, Any]] = {}
+
+    def mail(self, message: Message, links: Links) -> Mail:
+        """A message as an e-mail."""
+        text = message.bodies.get("email") or message.bodies["default"]
+        foot = self._foot(message.locale)
+        given = {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
+        shown = [(str(foot.get(name, url)), url) for name, url in given.items() if url]
+        html = ""
+        if self._layout is not None:
+            html = self._layout.render(
+                {
+                    "content": Markup(message.html or self.letter(text)),  # noqa: S704 - it is HTML
+                    "links": shown,
+                    "locale": message.locale,
+                    "preview": preview(text),
+                    "shop": self.environment.shop,
+                    "subject": message.subject,
+                }
+            )
+        lines = "".join(f"\n{words}: {url}" if words != url else f"\n{url}" for words, url in shown)
+        return Mail(f"{text}\n{lines}" if lines else text, html)
+
+    def letter(self, text: str) -> str:
+        """A text as HTML. Its signature, which ends in the shop's address, leaves that to the foot."""
+        shop = self.environment.shop
+        before, _, last = text.rpartition("\n\n")
+        *signature, address = last.split("\n")
+        if address == shop.get("url") and not "".join(signature).endswith(":"):
+            own = "" if signature == [shop.get("name")] else "\n".join(signature)
+            text = f"{before}\n\n{own}".strip()
+        return from_text(text) if text else ""
+
+    @functools.cached_property
+    def _layout(self) -> jinja2.Template | None:
+        try:
+            return self.environment.get_template(LAYOUT)
+        except jinja2.TemplateNotFound:
+            return None
+
+    def _foot(self, locale: str) -> Mapping[str, Any]:
+        """The words at the foot, in the nearest locale that has them."""
+        known = self._feet.get(locale)
+        if known is None:
+            nearest = locales.nearest(locale, self._locales) or next(iter(self._locales), None)
+            found = self.environment.sets(f"_mail/{nearest}.j2") if nearest else {}
+            known = self._feet[locale] = found
+        return known
+
+
+def preview(text: str) -> str:
+    """The start of what a text says, after its greeting: an inbox shows it behind the subject."""
+    first, _, rest = text.partition("\n\n")
+    if rest and first[-1:] in ":," and len(first) <= _GREETING_CHARACTERS and "\n" not in first:
+        text = rest
+    words = " ".join(text[: 2 * PREVIEW_CHARACTERS].split())
+    return words if len(words) <= PREVIEW_CHARACTERS else words[: PREVIEW_CHARACTERS - 1] + "…"

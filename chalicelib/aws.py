@@ -37,6 +37,7 @@ _PATIENCE: Final = {
     # Never retried by the client: a publish that timed out may have been sent, and what to do then
     # is the event type's `on_unknown` to decide, not botocore's.
     "sns": (1, 5),
+    "sesv2": (1, 10),
     # Whatever Heraldo asks of these may be repeated: FIFO deduplication makes a second send harmless.
     "dynamodb": (3, 2),
     "sqs": (3, 3),

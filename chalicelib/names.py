@@ -17,6 +17,12 @@ def iam_callers() -> bool:
     return os.environ.get("HERALDO_AUTH") == "iam"
 
 
+def channels() -> dict[str, bool]:
+    """The channels that are on or off for whoever says nothing else (`channels` in stages.toml)."""
+    words = (word.partition("=") for word in os.environ.get("HERALDO_CHANNELS", "").split())
+    return {name: value == "on" for name, _, value in words}
+
+
 BUS: Final = "bus"
 """The queue that EventBridge puts events into. It has a function and dead letters as a lane has, and is
 none: events in it have no lane yet, and no order."""
@@ -36,6 +42,11 @@ def _ending(lane: str) -> str:
 
 def topic(stage: str, name: str) -> str:
     return f"heraldo-{stage}-{name}"
+
+
+def configuration_set(stage: str) -> str:
+    """What SES knows a stage's mails by."""
+    return f"heraldo-{stage}"
 
 
 def table(stage: str, name: str) -> str:

@@ -14,6 +14,7 @@ from chalicelib.names import Place
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -44,6 +45,11 @@ class Stage:
     @functools.cached_property
     def sns(self) -> SNSClient:
         found: SNSClient = self.client("sns")
+        return found
+
+    @functools.cached_property
+    def ses(self) -> SESV2Client:
+        found: SESV2Client = self.client("sesv2")
         return found
 
     @functools.cached_property

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import email.utils
 import itertools
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from chalicelib.events.addresses import email_problem, normal_email
+from chalicelib.rules.destinations import CHANNELS
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.reading import Problem, RoutingError, no_toml, text_of
 from chalicelib.spelling import did_you_mean
@@ -25,7 +28,13 @@ AUTH: Final = ("keys", "iam")
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+\Z")
 _URL: Final = re.compile(r"https://[^\s/]+(/\S*)?\Z")
-_KEYS: Final = ("region", "auth", "api_url", "unnamed_events", "alarm_prefixes")
+# What SNS takes as the name that a text message comes from, with a letter in it:
+# https://docs.aws.amazon.com/sns/latest/dg/channels-sms-originating-identities-sender-ids.html
+_SMS_SENDER: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}\Z")
+_KEYS: Final = (
+    *("region", "auth", "api_url", "unnamed_events", "alarm_prefixes"),
+    *("sender", "reply_to", "sms_sender", "channels"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,9 @@ class Settings:
     `region` is where it lives, if that is fixed; `auth` how callers of its API prove who they are;
     `api_url` the address that they call, where that is not API Gateway's own. Whether it takes the events
     on EventBridge's bus that name no stage is `unnamed_events`; how the names of alarms begin that it
-    tells of, beside its own, `alarm_prefixes`.
+    tells of, beside its own, `alarm_prefixes`. E-mails come from `sender` (`Abedul <hola@abedul.example>`)
+    and are answered to `reply_to`, text messages come from `sms_sender`; `channels` are those by which
+    people get nothing, or something, unless they or a category say otherwise.
     """
 
     name: str
@@ -44,6 +55,10 @@ class Settings:
     api_url: str | None = None
     unnamed_events: bool = False
     alarm_prefixes: tuple[str, ...] = ()
+    sender: str | None = None
+    reply_to: str | None = None
+    sms_sender: str | None = None
+    channels: Mapping[str, bool] = field(default_factory=dict)
     line: int = 0
 
     @property
@@ -61,10 +76,28 @@ class Settings:
             found["HERALDO_AUTH"] = self.auth
         if self.api_url:
             found["HERALDO_API_URL"] = self.api_url
+        if self.sender:
+            found["HERALDO_SENDER"] = encoded(self.sender)
+        if self.reply_to:
+            found["HERALDO_REPLY_TO"] = encoded(self.reply_to)
+        if self.sms_sender:
+            found["HERALDO_SMS_SENDER"] = self.sms_sender
+        if self.channels:
+            words = (f"{name}={'on' if on else 'off'}" for name, on in self.channels.items())
+            found["HERALDO_CHANNELS"] = " ".join(words)
         return found
 
 
-OWN_VARIABLES: Final = ("HERALDO_STAGE", "HERALDO_REGION", "HERALDO_AUTH", "HERALDO_API_URL")
+def encoded(mailbox: str) -> str:
+    """A mailbox as a mail's header has it: in ASCII, its name encoded where that needs it."""
+    name, address = email.utils.parseaddr(mailbox)
+    return email.utils.formataddr((name, normal_email(address)))
+
+
+OWN_VARIABLES: Final = (
+    *("HERALDO_STAGE", "HERALDO_REGION", "HERALDO_AUTH", "HERALDO_API_URL"),
+    *("HERALDO_SENDER", "HERALDO_REPLY_TO", "HERALDO_SMS_SENDER", "HERALDO_CHANNELS"),
+)
 """What `Settings.environment` decides, set or not."""
 
 
@@ -134,7 +167,8 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
     for key in given:
         if key not in _KEYS:
             wrong(f"unknown key {key!r}{did_you_mean(key, _KEYS)}", key)
-    region, auth, api_url, unnamed, prefixes = (given.get(key) for key in _KEYS)
+    region, auth, api_url, unnamed, prefixes, *others = (given.get(key) for key in _KEYS)
+    sender, reply_to, sms_sender, channels = others
     if region is not None and not _matches(_REGION, region):
         wrong("region must be one of AWS, such as 'eu-west-1'", "region")
     elif region is not None and name == LOCAL:
@@ -150,6 +184,21 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
     elif not isinstance(prefixes, list) or not all(isinstance(p, str) and p for p in prefixes):
         wrong("alarm_prefixes must be a list of beginnings, such as ['shop-']", "alarm_prefixes")
         prefixes = []
+    for key, mailbox in (("sender", sender), ("reply_to", reply_to)):
+        if mailbox is not None and (problem := _mailbox_problem(mailbox)):
+            wrong(f"{key} {problem}", key)
+            given = {**given, key: None}
+    if sms_sender is not None and not _matches(_SMS_SENDER, sms_sender):
+        wrong("sms_sender must be 1 to 11 letters and digits, a letter among them", "sms_sender")
+    if channels is None:
+        channels = {}
+    elif not isinstance(channels, dict) or not all(isinstance(v, bool) for v in channels.values()):
+        wrong("channels must be a table of on and off, such as { sms = false }", "channels")
+        channels = {}
+    for channel in channels:
+        if channel not in CHANNELS:
+            near = did_you_mean(channel, CHANNELS) or f"; they are {', '.join(CHANNELS)}"
+            wrong(f"there is no channel {channel!r}{near}", "channels")
     return Settings(
         name,
         region,
@@ -157,8 +206,23 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         api_url,
         bool(unnamed),
         tuple(dict.fromkeys(prefixes)),
+        given.get("sender"),
+        given.get("reply_to"),
+        sms_sender if isinstance(sms_sender, str) else None,
+        channels,
         line,
     )
+
+
+def _mailbox_problem(mailbox: Any) -> str | None:
+    """Why this is nothing that a mail can come from, or None."""
+    shape = "must be an address, such as 'Abedul <hola@abedul.example>'"
+    if not isinstance(mailbox, str) or not mailbox.isprintable():
+        return shape
+    _, address = email.utils.parseaddr(mailbox)
+    if not address or not mailbox.rstrip().endswith((address, f"<{address}>")):
+        return shape
+    return email_problem(address)
 
 
 def _taken_twice(stages: Sequence[Settings], lines: Lines) -> Iterator[Problem]:

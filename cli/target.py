@@ -192,7 +192,7 @@ def complete_type(_context: Any, _parameter: Any, start: str) -> list[str]:
 def complete_locale(_context: Any, _parameter: Any, start: str) -> list[str]:
     """The locales that anything is written in."""
     found = {file.stem for file in (ROOT / "templates").glob("[!_.]*/*.j2")}
-    return sorted(locale for locale in found if locale.startswith(start))
+    return sorted(tag for tag in found if tag.startswith(start) and "." not in tag)
 
 
 def complete_topic(_context: Any, _parameter: Any, start: str) -> list[str]:

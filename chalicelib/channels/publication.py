@@ -13,7 +13,8 @@ from chalicelib.words import limits
 class Publication:
     """One message on its way out: `channel` says how it travels (channels/registry.py), `to` where.
 
-    `structured`: the message is JSON with a text per protocol, and not the text itself.
+    `structured`: the message is JSON with a text per protocol, and not the text itself. An e-mail also
+    has its `html` and `headers` of its own; its `attributes` are tags that come back with its receipts.
     """
 
     channel: str
@@ -22,6 +23,8 @@ class Publication:
     message: str
     attributes: Mapping[str, str]
     structured: bool = True
+    html: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     # Bytes, as SNS counts them; asked for more than once.
     size: int = field(init=False, repr=False, compare=False)
 
@@ -35,6 +38,7 @@ LATER: Final = "later"  # the service is down or busy: trying again mends it
 PERSON: Final = (
     "person"  # what every event needs is wrong (permission, key, topic): a person mends it
 )
+GONE: Final = "gone"  # there is no such address any more, and nobody will be there again
 REFUSED: Final = "refused"  # this publication is wrong: it would be refused for ever
 
 

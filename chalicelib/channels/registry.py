@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from chalicelib.channels import topics
+from chalicelib.channels import mail, push, sms, topics
 from chalicelib.channels.publication import NOT_TRIED, Publication, Result
 from chalicelib.stage import Stage
 
@@ -30,6 +30,9 @@ class Channel(Protocol):
 
 CHANNELS: Final[Mapping[str, Channel]] = {
     "topic": topics.send,
+    "email": mail.send,
+    "sms": sms.send,
+    "push": push.send,
 }
 
 

@@ -5,62 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProxyConnectionError,
-)
-
-from chalicelib import aws, log
+from chalicelib import aws
+from chalicelib.channels.answers import LATER_CODES, of_failure
 from chalicelib.channels.publication import LATER, NOT_TRIED, PERSON, REFUSED, Publication, Result
 from chalicelib.stage import Stage
 from chalicelib.words import limits
 
-# What SNS and the services behind it say, the ending `Exception` left off: some protocols of AWS's
-# write it and some do not.
-# https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html, API_PublishBatch.html#API_PublishBatch_Errors
-_LATER: Final = frozenset(
-    (
-        "Throttled",
-        "Throttling",
-        "TooManyRequests",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "KMSThrottling",
-        "ExpiredToken",
-        "RequestExpired",
-        "RequestTimeout",
-    )
-)
-_REFUSED: Final = frozenset(
-    (
-        "InvalidParameter",
-        "InvalidParameterValue",
-        "ParameterValueInvalid",
-        "Validation",
-        "ValidationError",
-        "MalformedQueryString",
-        "BatchRequestTooLong",
-        "BatchEntryIdsNotDistinct",
-        "EmptyBatchRequest",
-        "InvalidBatchEntryId",
-        "TooManyEntriesInBatchRequest",
-    )
-)
 # Of a single entry what is not known is taken for its own fault; but these are never one entry's.
 _NEVER_AN_ENTRYS: Final = ("AuthorizationError", "NotFound", "InvalidSecurity", "KMS")
-# These are raised before SNS hears of anything; any other break in the line may come after its yes.
-_NO_CREDENTIALS: Final = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
-_UNSENT: Final = (
-    EndpointConnectionError,
-    ConnectTimeoutError,
-    ProxyConnectionError,
-    *_NO_CREDENTIALS,
-)
 
 
 def send(
@@ -101,7 +53,7 @@ def _publish(sns: Any, batch: Sequence[Publication], once: bool) -> list[Result]
     try:
         answer = sns.publish_batch(TopicArn=batch[0].to, PublishBatchRequestEntries=entries)
     except aws.FAILURES as error:
-        result = _of_failure(error)
+        result = of_failure(error)
         if len(batch) > 1 and result.fault == REFUSED:
             # SNS refused the call as a whole and so sent none of it: one entry may be to blame.
             return [_publish(sns, [publication], once)[0] for publication in batch]
@@ -126,28 +78,9 @@ def _read(answer: Mapping[str, Any], count: int) -> list[Result]:
 def _of_entry(failed: Mapping[str, Any]) -> Result:
     code = str(failed.get("Code") or "Unknown")
     name = code.removesuffix("Exception")
-    if name in _LATER or not failed.get("SenderFault", False):
+    if name in LATER_CODES or not failed.get("SenderFault", False):
         return Result(error=code, fault=LATER)
     return Result(error=code, fault=PERSON if name.startswith(_NEVER_AN_ENTRYS) else REFUSED)
-
-
-def _of_failure(error: Exception) -> Result:
-    """What a failed call means for every entry in it."""
-    code = aws.code_of(error)
-    if isinstance(error, ClientError):
-        name = code.removesuffix("Exception")
-        status = aws.status_of(error)
-        if status >= 500:
-            return Result(error=code, fault=LATER, unknown=True)
-        if name in _LATER or status == 429:
-            return Result(error=code, fault=LATER)
-        return Result(error=code, fault=REFUSED if name in _REFUSED else PERSON)
-    if isinstance(error, _NO_CREDENTIALS):
-        return Result(error=code, fault=PERSON)
-    if not isinstance(error, aws.BREAKS):  # an answer, and not SNS's: somebody on the way gave it
-        log.warning("an answer that is not SNS's", **log.origin(error))
-        code = "BadAnswer"
-    return Result(error=code, fault=LATER, unknown=not isinstance(error, _UNSENT))
 
 
 def _entry(number: int, publication: Publication) -> dict[str, Any]:

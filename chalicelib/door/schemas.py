@@ -131,6 +131,16 @@ ATTRIBUTES: Final[dict[str, Any]] = {
         "maxLength": event.MAX_ATTRIBUTE,
         "description": "A customer's id.",
     },
+    "email": {
+        **_LINE,
+        "maxLength": event.MAX_ATTRIBUTE,
+        "description": "Where its recipient is reached by e-mail this time; used, and kept nowhere.",
+    },
+    "phone": {
+        **_LINE,
+        "maxLength": event.MAX_ATTRIBUTE,
+        "description": "The same by SMS: a number such as +34600111222.",
+    },
     "locale": {
         "type": ["string", "null"],
         "pattern": event.LOCALE,

@@ -21,11 +21,16 @@ MAX_SOURCE: Final = 256
 MAX_TYPE: Final = 256
 MAX_ATTRIBUTE: Final = 1024
 
-_STRINGS: Final = ("recipient", "locale", "partitionkey", "traceparent")
+_STRINGS: Final = ("recipient", "locale", "partitionkey", "traceparent", "email", "phone")
 _TIMES: Final = ("time", "expirytime", "deliverat")
 # What decides an event's ordering key: the first of these that it has.
 ORDERED_BY: Final = ("partitionkey", "recipient", "subject", "type")
-_OPTIONAL: Final = ("subject", "time", "expirytime", *_STRINGS, "datacontenttype", "dataschema")
+# Where its recipient is reached. No rule and no template sees these: they are used, and kept nowhere.
+_ADDRESSES: Final = ("email", "phone")
+_OPTIONAL: Final = (
+    *("subject", "time", "expirytime", "recipient", "locale", "partitionkey", "traceparent"),
+    *("datacontenttype", "dataschema"),
+)
 KNOWN: Final = frozenset(
     ("specversion", "id", "source", "type", "subject", "data", "datacontenttype", "dataschema")
 ) | {*_STRINGS, *_TIMES}
@@ -64,7 +69,10 @@ INT32: Final = (-(2**31), 2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened. `data` and `extensions` are read, never changed."""
+    """Something happened. `data` and `extensions` are read, never changed.
+
+    `email` and `phone` are where its recipient is reached this time, whatever else is known.
+    """
 
     id: str
     source: str
@@ -77,6 +85,8 @@ class Event:
     partitionkey: str | None = None
     expirytime: str | None = None
     traceparent: str | None = None
+    email: str | None = None
+    phone: str | None = None
     datacontenttype: str | None = None
     dataschema: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +97,7 @@ class Event:
         return self.partitionkey or self.recipient or self.subject or self.type
 
     def attributes(self) -> dict[str, Any]:
-        """Every attribute that is set, `data` included: what rules and templates can see."""
+        """Every attribute that is set but the addresses, `data` included: what rules and templates see."""
         found: dict[str, Any] = {
             "id": self.id,
             "source": self.source,
@@ -104,9 +114,12 @@ class Event:
 
     def to_json(self) -> str:
         """The event as a structured-mode CloudEvent, as it stands in a lane's queue."""
-        text = json.dumps(
-            {"specversion": "1.0", **self.attributes()}, ensure_ascii=False, separators=(",", ":")
-        )
+        attributes = {"specversion": "1.0", **self.attributes()}
+        for name in _ADDRESSES:
+            address = getattr(self, name)
+            if address is not None:
+                attributes[name] = address
+        text = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
         if "\ufffe" in text or "\uffff" in text:  # the two characters that SQS refuses
             text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
         return text

@@ -27,6 +27,7 @@ from chalicelib.lanes.queues import Received
 from chalicelib.lanes.recall import deaths_alone, recall, suspect
 from chalicelib.lanes.settle import wait_seconds
 from chalicelib.names import Place
+from chalicelib.plan.fate import gone_of
 from chalicelib.stage import Stage
 from chalicelib.store import ledger, statuses
 
@@ -155,7 +156,7 @@ class Batch:
         """Settle an event that has nothing to publish, or say what it has."""
         run, record = self.invocation, item.record
         try:
-            fate = run.fates.of(item.content, record, run.lane, run.now)
+            fate = run.fates.of(item.content, record, run.lane, run.now, run.known)
         except Exception as error:
             found = permanent(error)
             item.die(found.reason, str(found))
@@ -164,6 +165,9 @@ class Batch:
         if fate.composed is not None:
             record.rules = fate.composed.decision.rules
             record.template = fate.composed.template
+            record.withheld = {**gone_of(record), **fate.composed.withheld}
+            item.chooses = record.chosen != fate.composed.chosen
+            record.chosen = dict(fate.composed.chosen)
         item.publications = fate.publications
         if fate.status:
             item.settle(DONE, fate.status, run.at, fate.reason, fate.detail)

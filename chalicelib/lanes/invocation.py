@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from chalicelib.plan.fate import Fates
+from chalicelib.plan.reach import Known
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
 from chalicelib.store.record import text_of
@@ -28,6 +29,7 @@ class Invocation:
         self.now = datetime.fromtimestamp(time.time(), UTC)
         self.at = text_of(self.now)
         self.fates = Fates(routing(stage.name), templates(), stage.topic_arn)
+        self.known = Known()
         # No other worker of this lane can be about its work for longer.
         self.longest = self.left()
         self._asked_at, self._slowest = self.longest, 0.0

@@ -27,7 +27,8 @@ DETAIL_CHARACTERS: Final = 1000
 class Item:
     """A message, what it says, and what is known of it. `outcome` is empty until it is known.
 
-    `alone`: it is tried with nothing else at hand. `wait` is how many seconds its key stays away, where it was this event that failed; `twin` an
+    `alone`: it is tried with nothing else at hand. `chooses`: it has chosen a channel that the ledger does
+    not know of yet. `wait` is how many seconds its key stays away, where it was this event that failed; `twin` an
     earlier message of the batch with the same event, whose fate it shares.
     """
 
@@ -38,6 +39,7 @@ class Item:
     changed: bool = False
     buried: bool = False
     alone: bool = False
+    chooses: bool = False
     wait: int | None = None
     twin: Item | None = None
     publications: Mapping[str, Publication] = field(default_factory=dict)

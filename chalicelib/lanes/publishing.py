@@ -17,6 +17,8 @@ def publish(run: Invocation, wave: Sequence[Item]) -> None:
     """Publish what each of these has to publish, no two of one key, and settle it by the answers."""
     careful = [item for item in wave if run.fates.skips(item.record.type)]
     wave = _announce(run, wave, careful) if careful else wave
+    choosing = [item for item in wave if item.chooses and item not in careful]
+    wave = _choose(run, wave, choosing) if choosing else wave
     flat = [(item, name) for item in wave for name in item.publications]
     if not flat:
         return
@@ -60,6 +62,21 @@ def _announce(run: Invocation, wave: Sequence[Item], careful: Sequence[Item]) ->
         else:  # or it was written, and the answer did not come
             item.record.attempts += 1
             keep(item, run.at, "retrying", f"the ledger was not written ({why})")
+    return [item for item in wave if not item.outcome]
+
+
+def _choose(run: Invocation, wave: Sequence[Item], choosing: Sequence[Item]) -> list[Item]:
+    """Write down which channel these have chosen, before it is used: another try must not take another.
+
+    Those that cannot be written down are kept, unsent.
+    """
+    for item in choosing:
+        item.record.enter(statuses.PUBLISHING, run.at)
+    left = ledger.write(run.stage, [item.record for item in choosing], run.left_for_ledger() / 2)
+    for record in left:
+        item = next(item for item in choosing if item.record is record)
+        record.attempts += 1
+        keep(item, run.at, "retrying", "the ledger was not written")
     return [item for item in wave if not item.outcome]
 
 

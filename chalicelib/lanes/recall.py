@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from chalicelib.events.event import Event
+from chalicelib.lanes import persons
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DONE, KEPT, Item
-from chalicelib.store import ledger, statuses
-from chalicelib.store.record import EventKey
+from chalicelib.plan.reach import Known
+from chalicelib.store import ledger, statuses, table
+from chalicelib.store.record import EventKey, Record
 
 # A message that came so often more than anybody can account for is suspected of killing its workers.
 SUSPICIOUS_RECEIVES: Final = 3
@@ -22,9 +25,7 @@ def recall(run: Invocation, items: Sequence[Item]) -> None:
     ------
     TransientError : the ledger cannot be read, so nothing can be published.
     """
-    # Half of what is left: what is read must still be published and recorded.
-    keys = [item.record.key for item in items]
-    known = ledger.read(run.stage, keys, run.left_for_ledger() / 2)
+    known, run.known = _read(run, items)
     first: dict[EventKey, Item] = {}
     for item in items:
         key = item.record.key
@@ -43,6 +44,20 @@ def recall(run: Invocation, items: Sequence[Item]) -> None:
             item.outcome = DONE
         elif _is_being_published(run, item):
             item.outcome, item.wait = KEPT, int(run.longest) + 1
+
+
+def _read(run: Invocation, items: Sequence[Item]) -> tuple[dict[EventKey, Record], Known]:
+    """What the ledger knows of these, and the people whom they may go to: one call for all."""
+    events = [item.content for item in items if isinstance(item.content, Event)]
+    wanted, by_address = persons.wanted(run.stage, run.fates.routing, events)
+    keys: dict[str, Sequence[table.Item]] = {}
+    keys[table.LEDGER] = ledger.keys_of(item.record.key for item in items)
+    if wanted:
+        keys[table.PEOPLE] = wanted
+    # Half of what is left: what is read must still be published and recorded.
+    found = table.read(run.stage, keys, run.left_for_ledger() / 2)
+    records = ledger.records(found[table.LEDGER])
+    return records, persons.known(run.stage, found.get(table.PEOPLE, ()), by_address)
 
 
 def suspect(items: Sequence[Item]) -> Item | None:

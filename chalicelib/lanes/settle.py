@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.channels.publication import NOT_TRIED, PERSON, REFUSED, Result
+from chalicelib.channels.publication import GONE, NOT_TRIED, PERSON, REFUSED, Result
 from chalicelib.lanes.item import DONE, KEPT, Item
+from chalicelib.plan import reach
+from chalicelib.rules.destinations import parse
 from chalicelib.store import statuses
+from chalicelib.store.record import Record
 
 # A service that is down is not an event that fails. An event is given up on when it is a day old and
 # has failed so often itself: behind another one it waits without a failure of its own.
@@ -33,26 +36,42 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
     """
     record = item.record
     failed: dict[str, Result] = {}
-    unknown = []
+    unknown: list[str] = []
+    gone: list[str] = []
     for name, result in results.items():
         if result.message_id:
             record.sent[name] = result.message_id
+        elif result.fault == GONE:
+            record.withheld[name] = reach.GONE
+            gone.append(name)
         elif result.unknown and skips:
             unknown.append(name)
         else:
             failed[name] = result
     # Those that were announced and are known to be unsent are no longer among them.
     record.unknown = (*(n for n in record.unknown if n not in results), *unknown)
+    if gone and any(_was_chosen(record, name) for name in gone):
+        # What is known to be unsent may go by the next channel of its first-of form.
+        record.chosen = {
+            text: channel
+            for text, channel in record.chosen.items()
+            if not any(_is_of(text, channel, name) for name in gone)
+        }
+        if not failed:
+            keep(item, at, "retrying", _told(results, gone))
+            return
     if not failed:
         if record.unknown:
             item.settle(DONE, statuses.UNKNOWN, at, "outcome-unknown", _told(results, unknown))
+        elif gone and not record.sent:
+            item.settle(DONE, statuses.SUPPRESSED, at, reach.GONE, _told(results, gone))
         else:
             item.settle(DONE, statuses.PUBLISHED, at)
         return
     told = _told(results, failed)
     record.attempts += any(result != NOT_TRIED for result in failed.values())
     if all(result.fault == REFUSED for result in failed.values()):
-        item.die("sns-refused", told)
+        item.die(_refused_by(failed), told)
     elif gives_up(record.attempts, age):
         item.die("gave-up", told)
     else:
@@ -60,9 +79,24 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
         keep(item, at, "needs-mending" if by_person else "retrying", told)
 
 
+def _was_chosen(record: Record, name: str) -> bool:
+    return any(_is_of(text, channel, name) for text, channel in record.chosen.items())
+
+
+def _is_of(text: str, channel: str, name: str) -> bool:
+    """Whether a publication is by the channel that a first-of form chose."""
+    return name.partition("/")[0] == f"{parse(text).whose}:{channel}"
+
+
 def gives_up(attempts: int, age: float) -> bool:
     """Whether an event that failed so often, and is so many seconds old, is given up on."""
     return age >= GIVE_UP_SECONDS and (attempts >= MAX_ATTEMPTS or age >= LAST_SECONDS)
+
+
+def _refused_by(failed: Mapping[str, Result]) -> str:
+    """Whose refusal it was: e-mails are SES's, all else is SNS's."""
+    mails = all(name.endswith(":email") for name in failed)
+    return "ses-refused" if mails else "sns-refused"
 
 
 def keep(item: Item, at: str, reason: str, detail: str) -> None:

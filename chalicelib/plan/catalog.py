@@ -19,8 +19,7 @@ def contract_of(event_type: str) -> Field:
     known = templates()
     reader = _reader()
     fields = {
-        locale: reader.needs(f"{event_type}/{locale}.j2").data
-        for locale in known.locales(event_type)
+        words: reader.needs(f"{event_type}/{words}.j2").data for words in known.words(event_type)
     }
     return contract.merge(fields)[0]
 

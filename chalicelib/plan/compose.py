@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chalicelib.channels.publication import Publication
-from chalicelib.errors import PermanentError
+from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events.event import Event
-from chalicelib.rules.routing import Decision, Routing
+from chalicelib.plan.reach import ANYBODY, NO_CONTACT, Contact, Known, reach
+from chalicelib.rules.destinations import RECIPIENT, parse, topic_of
+from chalicelib.rules.routing import Category, Decision, Routing
 from chalicelib.words import limits
 from chalicelib.words.faults import Fault
+from chalicelib.words.mail import Links
 from chalicelib.words.render import Message, RenderError, Templates
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What an event comes to: the decision, and a publication per `destination/locale`.
+    """What an event comes to: the decision, and its publications by the ledger's names.
 
-    `gaps` are the fields that are printed and empty, where it was rehearsed.
+    A topic's is `topic:users/es`, a person's `recipient:email`. `withheld` has those that there are
+    not, and why; `chosen` the channel that each first-of form chose; `gaps` are the fields that are
+    printed and empty, where it was rehearsed.
     """
 
     decision: Decision
     publications: Mapping[str, Publication]
     messages: Mapping[str, Message]
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
     gaps: tuple[Fault, ...] = ()
 
     @property
@@ -39,106 +49,245 @@ def compose(
     routing: Routing,
     templates: Templates,
     topic_arn: Callable[[str], str],
+    known: Known = ANYBODY,
+    *,
+    chosen: Mapping[str, str] | None = None,
+    withheld: Mapping[str, str] | None = None,
 ) -> Composed:
     """Route and render an event.
 
-    `topic_arn` turns a topic's short name into where a publication of channel `topic` goes.
+    `topic_arn` turns a topic's short name into where a publication of channel `topic` goes; `chosen` and
+    `withheld` are what an earlier try came to, see `Composed` and `reach`.
 
     Raises
     ------
-    PermanentError : unknown event type, a template that does not render, or more than SNS takes.
+    PermanentError : unknown event type, a template that does not render, or more than its channel takes.
     """
+    work = _Work(event, lane, routing, templates)
     decision = routing.decide(event)
-    publications: dict[str, Publication] = {}
-    messages: dict[str, Message] = {}
-    rendered: dict[str, tuple[Message, str]] = {}
-    for destination in decision.destinations:
-        for wanted in routing.locales(destination, event):
-            locale = templates.locale_for(event.type, wanted)
-            name = f"{destination}/{locale}"
-            if name in publications:
-                continue
-            if locale not in rendered:
-                message = templates.render(event, locale)
-                rendered[locale] = (message, message.to_sns())
-            message, text = rendered[locale]
-            publication = Publication(
-                channel="topic",
-                to=topic_arn(destination.removeprefix("topic:")),
-                subject=message.subject,
-                message=text,
-                attributes=sns_attributes(event, lane, locale, routing.is_commercial(lane)),
-            )
-            if publication.size > limits.MESSAGE_BYTES:
-                raise PermanentError("too-large", _TOO_LARGE)
-            publications[name] = publication
-            messages[name] = message
+    chosen, withheld = dict(chosen or {}), withheld or {}
+    missed: dict[str, str] = {}
+    for text in decision.destinations:
+        if topic := topic_of(text):
+            work.to_topic(text, topic_arn(topic))
+            continue
+        destination = parse(text)
+        contacts, why = reach(
+            event,
+            destination,
+            work.category,
+            known,
+            chosen=chosen.get(text, ""),
+            withheld=withheld,
+        )
+        missed |= why
+        for contact in contacts:
+            work.to_contact(contact, routing.audience(text), known)
+        if destination.first_of and contacts:
+            chosen[text] = contacts[0].channel
     if not decision.destinations:
-        templates.locale_for(event.type, None)  # an unknown type is unknown, routed or not
-    return Composed(decision, publications, messages)
+        templates.words_for(event.type, None)  # an unknown type is unknown, routed or not
+    missed = {name: why for name, why in missed.items() if name not in work.publications}
+    return Composed(decision, work.publications, work.messages, missed, chosen)
 
 
-def rehearse(event: Event, lane: str, routing: Routing, templates: Templates) -> Composed:
+class _Work:
+    """The publications of one event, each of its words rendered once."""
+
+    def __init__(self, event: Event, lane: str, routing: Routing, templates: Templates) -> None:
+        self.event = event
+        self.routing = routing
+        self.templates = templates
+        self.category = routing.category(event.type, lane)
+        self.publications: dict[str, Publication] = {}
+        self.messages: dict[str, Message] = {}
+        self._rendered: dict[str, Message] = {}
+        self._for_sns: dict[str, str] = {}
+
+    def rendered(self, words: str) -> Message:
+        message = self._rendered.get(words)
+        if message is None:
+            message = self._rendered[words] = self.templates.render(self.event, words)
+        return message
+
+    def to_topic(self, destination: str, arn: str) -> None:
+        audience = self.routing.audience(destination)
+        for wanted in self.routing.locales(destination, self.event):
+            words = self.templates.words_for(self.event.type, wanted, audience)
+            message = self.rendered(words)
+            name = f"{destination}/{message.locale}"
+            if name not in self.publications:
+                self._add(name, self.for_topic(message, arn), message)
+
+    def to_contact(self, contact: Contact, audience: str, known: Known) -> None:
+        if contact.name in self.publications:
+            return
+        words = self.templates.words_for(self.event.type, contact.locale, audience)
+        message = self.rendered(words)
+        if contact.channel == "email":
+            channel = contact.channel
+            links = known.links(contact.who, self.category, channel, message.locale)
+            publication = self.for_mail(message, contact, links)
+        elif contact.channel == "sms":
+            publication = self.for_sms(message, contact.to)
+        else:
+            publication = self.for_push(message, contact.to)
+        self._add(contact.name, publication, message)
+
+    def _add(self, name: str, publication: Publication, message: Message) -> None:
+        self.publications[name] = publication
+        self.messages[name] = message
+
+    def for_topic(self, message: Message, arn: str) -> Publication:
+        words = message.words
+        text = self._for_sns.get(words)
+        if text is None:
+            text = self._for_sns[words] = message.to_sns()
+        attributes = sns_attributes(self.event, message.locale, self.category)
+        found = Publication("topic", arn, message.subject, text, attributes)
+        if found.size > limits.MESSAGE_BYTES:
+            raise PermanentError("too-large", _TOO_LARGE)
+        return found
+
+    def for_mail(self, message: Message, contact: Contact, links: Links) -> Publication:
+        mail = self.templates.mail(message, links)
+        if problem := limits.mail_problem(message.subject, mail.text, mail.html):
+            raise PermanentError("too-large", f"the e-mail {problem}")
+        headers = {}
+        if self.category.commercial and links.unsubscribe:
+            # https://www.rfc-editor.org/rfc/rfc8058
+            headers = {
+                "List-Unsubscribe": f"<{links.unsubscribe}>",
+                "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            }
+        return Publication(
+            "email",
+            contact.to,
+            message.subject,
+            mail.text,
+            mail_tags(self.event, contact),
+            structured=False,
+            html=mail.html,
+            headers=headers,
+        )
+
+    def for_sms(self, message: Message, number: str) -> Publication:
+        text = message.bodies.get("sms", message.bodies["default"])
+        sms = limits.sms(text)
+        if sms.characters > limits.SMS_CHARACTERS:
+            what = f"the SMS has {sms.characters} characters; SNS takes {limits.SMS_CHARACTERS}"
+            raise PermanentError("sms-too-long", f"{what}: write a shorter sms block")
+        most = self.routing.settings(self.event.type).sms_parts
+        if most and sms.parts > most:
+            what = f"the SMS takes {sms.parts} parts, and its type may cost {most}"
+            raise PermanentError("sms-too-costly", what)
+        attributes = sms_type(self.category.commercial)
+        return Publication("sms", number, None, text, attributes, structured=False)
+
+    def for_push(self, message: Message, endpoint: str) -> Publication:
+        return Publication("push", endpoint, None, message.for_push(), {})
+
+
+def rehearse(
+    event: Event, lane: str, routing: Routing, templates: Templates, known: Known = ANYBODY
+) -> Composed:
     """What an event comes to, known to become words in every locale in which it may go out.
 
     Raises
     ------
     RenderError : with what is wrong in any of them.
+    InvalidEvent : it is for its recipient alone, and names nobody.
     PermanentError : as `compose`.
     """
     errors: list[RenderError] = []
     composed = None
     try:
-        composed = compose(event, lane, routing, templates, str)
+        composed = compose(event, lane, routing, templates, str, known)
     except RenderError as error:
         errors.append(error)
     decision = composed.decision if composed else routing.decide(event)
-    rendered = {m.locale: m for m in composed.messages.values()} if composed else {}
-    for locale in sorted(_audiences(event, decision, routing, templates) - rendered.keys()):
+    _require_somebody(event, decision)
+    rendered = {m.words: m for m in composed.messages.values()} if composed else {}
+    work = _Work(event, lane, routing, templates)
+    for words in sorted(_all_words(event, decision, routing, templates) - rendered.keys()):
         try:
-            message = rendered[locale] = templates.render(event, locale)
+            rendered[words] = work.rendered(words)
         except RenderError as error:
             errors.append(error)
-            continue
-        attributes = sns_attributes(event, lane, locale, routing.is_commercial(lane))
-        if limits.size(message.subject, message.to_sns(), attributes) > limits.MESSAGE_BYTES:
-            raise PermanentError("too-large", _TOO_LARGE)
     if composed is None or errors:
         raise RenderError.of(errors)
+    for message in rendered.values():
+        _try_channels(work, message, decision)
     gaps: dict[str | None, Fault] = {}
     for message in rendered.values():
-        for gap in templates.gaps(event, message.locale) if message.gaps else ():
+        for gap in templates.gaps(event, message.words) if message.gaps else ():
             gaps.setdefault(gap.field, gap)
     return replace(composed, gaps=tuple(gaps.values())) if gaps else composed
 
 
-def _audiences(
+def _require_somebody(event: Event, decision: Decision) -> None:
+    """Refuse what is for its recipient alone and does not say who that is."""
+    persons = [parse(text) for text in decision.destinations if not topic_of(text)]
+    if event.recipient is not None or len(persons) < len(decision.destinations) or not persons:
+        return
+    if all(destination.kind == RECIPIENT for destination in persons):
+        channels = {channel for destination in persons for channel in destination.channels}
+        given = (event.email and "email" in channels) or (event.phone and "sms" in channels)
+        if not given:
+            problem = "is required, or email or phone: the rules send this event to its recipient"
+            raise InvalidEvent("no-recipient", [FieldError("recipient", problem)])
+
+
+def _try_channels(work: _Work, message: Message, decision: Decision) -> None:
+    """Make what a message would be by every channel in which it may go out, for what they refuse."""
+    for text in decision.destinations:
+        if topic_of(text):
+            work.for_topic(message, "")
+            continue
+        for channel in parse(text).channels:
+            if channel == "email":
+                work.for_mail(message, _SOMEBODY, Links())
+            elif channel == "sms":
+                work.for_sms(message, "")
+            else:
+                work.for_push(message, "")
+
+
+_SOMEBODY: Final = Contact("", "email", "", "", None)
+
+
+def _all_words(
     event: Event, decision: Decision, routing: Routing, templates: Templates
 ) -> set[str]:
-    """Every locale in which an event may go out, as its type is written.
+    """All the words in which an event may go out, as its type is written.
 
     An event that names a recipient and no locale is written in the recipient's, which only the lane
     will know; one that nobody hears of must render all the same, or it is a mistake.
     """
     found = {
-        templates.locale_for(event.type, wanted)
+        templates.words_for(event.type, wanted, routing.audience(destination))
         for destination in decision.destinations
         for wanted in routing.locales(destination, event)
     }
+    for destination in decision.destinations:
+        whose = routing.audience(destination)
+        if not topic_of(destination) and whose:  # a person's locale is their own
+            own = [words for words in templates.words(event.type) if words.startswith(f"{whose}.")]
+            found.update(own or templates.locales(event.type))
     if any(routing.is_personal(destination, event) for destination in decision.destinations):
         found.update(templates.locales(event.type) if event.locale is None else ())
-    return found or {templates.locale_for(event.type, event.locale)}
+    return found or {templates.words_for(event.type, event.locale)}
 
 
 _TOO_LARGE: Final = "the rendered message is larger than 256 KiB"
 
 
-def sns_attributes(event: Event, lane: str, locale: str, commercial: bool) -> dict[str, str]:
+def sns_attributes(event: Event, locale: str, category: Category) -> dict[str, str]:
     """The message attributes on which subscribers filter, and how SMS are to travel."""
-    found = {"event_type": event.type, "locale": locale, "category": lane}
+    found = {"event_type": event.type, "locale": locale, "category": category.name}
     if event.recipient is not None:
         found["recipient"] = event.recipient
-    return found | sms_type(commercial)
+    return found | sms_type(category.commercial)
 
 
 def sms_type(commercial: bool) -> dict[str, str]:
@@ -149,3 +298,32 @@ def sms_type(commercial: bool) -> dict[str, str]:
     https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-topic.html
     """
     return {"AWS.SNS.SMS.SMSType": "Promotional" if commercial else "Transactional"}
+
+
+# What a tag may hold, and how much of it:
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html
+_NO_TAG: Final = re.compile(r"[^A-Za-z0-9_-]")
+_TAG_CHARACTERS: Final = 256
+
+
+def mail_tags(event: Event, contact: Contact) -> dict[str, str]:
+    """What comes back with a mail's receipts: which event it was about, and whose address it was."""
+    tags = {
+        "event": event_tag(event.id, event.source),
+        "destination": _NO_TAG.sub("_", contact.name)[:_TAG_CHARACTERS],
+    }
+    person = base64.urlsafe_b64encode(contact.who.encode()).decode().rstrip("=")
+    if contact.who and len(person) <= _TAG_CHARACTERS:
+        tags["person"] = person
+    return tags
+
+
+def event_tag(event_id: str, source: str) -> str:
+    """An event as a tag names it."""
+    return hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32]
+
+
+def nobody(composed: Composed) -> str:
+    """Why an event that has destinations reaches nobody, in a word: the one reason, or `withheld`."""
+    reasons = set(composed.withheld.values())
+    return reasons.pop() if len(reasons) == 1 else "withheld" if reasons else NO_CONTACT

@@ -13,7 +13,8 @@ from typing import Final
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
-from chalicelib.plan.compose import Composed, compose, sms_type
+from chalicelib.plan.compose import Composed, compose, nobody, sms_type
+from chalicelib.plan.reach import GONE, Known
 from chalicelib.rules.routing import Routing
 from chalicelib.store import statuses
 from chalicelib.store.record import Record
@@ -51,8 +52,8 @@ class Fates:
     templates: Templates
     topic_arn: Callable[[str], str]
 
-    def of(self, content: Content, record: Record, lane: str, now: datetime) -> Fate:
-        """The fate of what `record` is about, at `now` (aware).
+    def of(self, content: Content, record: Record, lane: str, now: datetime, known: Known) -> Fate:
+        """The fate of what `record` is about, at `now` (aware), by what is `known` of its persons.
 
         Raises
         ------
@@ -66,24 +67,40 @@ class Fates:
             return self._left(self._addressed(content, lane), record)
         if content.expired(now):
             return Fate(statuses.EXPIRED, "expired", "expirytime was past")
-        composed = compose(content, lane, self.routing, self.templates, self.topic_arn)
-        if not composed.publications:
-            why = composed.decision.reason
-            if not composed.decision.rules:
-                why = f"{why}; {self.routing.why_nobody(content)}"
-            return Fate(statuses.SUPPRESSED, "suppressed", why, composed=composed)
+        composed = compose(
+            content,
+            lane,
+            self.routing,
+            self.templates,
+            self.topic_arn,
+            known,
+            chosen=record.chosen,
+            withheld=gone_of(record),
+        )
+        if not composed.publications and not record.sent:
+            return self._nobody(content, composed)
         if record.test:
             return Fate(statuses.TEST, composed=composed)
         return self._left(composed.publications, record, composed)
 
+    def _nobody(self, event: Event, composed: Composed) -> Fate:
+        """The fate of an event that nobody hears of."""
+        if composed.withheld:
+            told = (f"{why} ({name})" for name, why in composed.withheld.items())
+            return Fate(statuses.SUPPRESSED, nobody(composed), "; ".join(told), composed=composed)
+        why = composed.decision.reason
+        if not composed.decision.rules:
+            why = f"{why}; {self.routing.why_nobody(event)}"
+        return Fate(statuses.SUPPRESSED, "suppressed", why, composed=composed)
+
     def skips(self, event_type: str) -> bool:
         """Whether what may have gone out is not sent again, for this type."""
-        return self.routing.on_unknown.get(event_type) == "skip"
+        return self.routing.settings(event_type).on_unknown == "skip"
 
     def _addressed(self, message: Publication, lane: str) -> dict[str, Publication]:
         if message.to not in {self.topic_arn(name) for name in self.routing.topics}:
             raise PermanentError("foreign-topic", "sns_topic is none of this stage's topics")
-        typed = replace(message, attributes=sms_type(self.routing.is_commercial(lane)))
+        typed = replace(message, attributes=sms_type(self.routing.category("", lane).commercial))
         return {READY_MADE: typed if typed.size <= limits.MESSAGE_BYTES else message}
 
     def _left(
@@ -118,6 +135,11 @@ class Fates:
                 composed=composed,
             )
         return Fate(statuses.PUBLISHED, composed=composed)
+
+
+def gone_of(record: Record) -> dict[str, str]:
+    """The addresses of an event that turned out not to be there any more, by the ledger's names."""
+    return {name: why for name, why in record.withheld.items() if why == GONE}
 
 
 _MAY_HAVE: Final = "it may have gone out to {}, and its type says skip"

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError
+from chalicelib.rules.destinations import CHANNELS, PERSON, RECIPIENT, TOPIC, parse
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Pattern, PatternError, compile_pattern
-from chalicelib.rules.routing import Lane, Routing, Rule, Topic
+from chalicelib.rules.routing import COMPANY, Category, Lane, Routing, Rule, Topic, TypeSettings
 from chalicelib.spelling import did_you_mean
 
 # A lane's name is a function in app.py, the beginning of its resources' names in CloudFormation, and a
@@ -25,12 +26,17 @@ from chalicelib.spelling import did_you_mean
 LANE_CHARACTERS: Final = 39
 _LANE_NAME: Final = re.compile(rf"[a-z][a-z0-9]{{0,{LANE_CHARACTERS - 1}}}\Z")
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+# It begins a template's name, company.es.j2, and must not look like a language there.
+_AUDIENCE: Final = re.compile(r"[a-z]{4,20}\Z")
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
-_TOP: Final = frozenset(("lanes", "topics", "types", "rule"))
+_TOP: Final = frozenset(("lanes", "topics", "categories", "types", "rule"))
 _RULE: Final = frozenset(("name", "pattern", "to", "stop", "suppress", "stages", "owner", "note"))
-_LANE: Final = frozenset(("types", "commercial"))
-_TOPIC: Final = frozenset(("personal", "locales"))
-_TYPE: Final = frozenset(("on_unknown",))
+_CATEGORY: Final = frozenset(("commercial", "critical", "channels"))
+_LANE: Final = _CATEGORY | {"types"}
+_TOPIC: Final = frozenset(("personal", "locales", "audience"))
+_TYPE: Final = frozenset(("on_unknown", "category", "sms_parts"))
+# A message of 1,600 characters has so many in the costlier alphabet.
+SMS_PARTS: Final = 24
 ON_UNKNOWN: Final = ("resend", "skip")
 
 
@@ -108,13 +114,15 @@ def load(text: str, stage: str | None) -> Routing:
     problems: list[Problem] = []
     lines = Lines(text)
     _unknown_keys(raw, _TOP, "", lines.of, problems)
-    lanes = _lanes(_table(raw, "lanes", lines, problems), lines, problems)
+    lanes, categories = _lanes(_table(raw, "lanes", lines, problems), lines, problems)
+    declared = _table(raw, "categories", lines, problems)
+    categories |= _categories(declared, categories, lines, problems)
     topics = _topics(_table(raw, "topics", lines, problems), lines, problems)
-    on_unknown = _types(_table(raw, "types", lines, problems), lines, problems)
+    types = _types(_table(raw, "types", lines, problems), categories, lines, problems)
     rules = _rules(raw.get("rule", []), topics, stage, lines, problems)
     if problems:
         raise RoutingError(sorted(problems, key=lambda problem: problem.line))
-    return Routing(lanes, topics, rules, on_unknown)
+    return Routing(lanes, topics, rules, types, categories)
 
 
 def _table(
@@ -140,8 +148,12 @@ def _unknown_keys(
             problems.append(Problem(line_of(key), rule, problem))
 
 
-def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Lane]:
+def _lanes(
+    raw: Any, lines: Lines, problems: list[Problem]
+) -> tuple[dict[str, Lane], dict[str, Category]]:
+    """The lanes, and what each is as a category."""
     lanes: dict[str, Lane] = {}
+    categories: dict[str, Category] = {}
     seen: dict[str, str] = {}
     for lane, given in raw.items():
         line = lines.of("lanes", lane)
@@ -158,9 +170,7 @@ def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Lane]:
             wrong(" has the name of something in Python: call it otherwise")
         settings = given if isinstance(given, dict) else {"types": given}
         _unknown_keys(settings, _LANE, f"lane {lane}", line_of, problems)
-        commercial = settings.get("commercial", False)
-        if not isinstance(commercial, bool):
-            wrong(": commercial must be true or false", "commercial")
+        categories[lane] = _category(lane, settings, wrong, line)
         types = settings.get("types", [])
         if not _strings(types):
             wrong(" must be a list of event types, such as ['order.*']", "types")
@@ -174,8 +184,58 @@ def _lanes(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Lane]:
                 twice = f"two lanes, {seen[name]} and {lane}" if seen[name] != lane else "it twice"
                 wrong(f": {name!r} is in {twice}", "types")
             seen[name] = lane
-        lanes[lane] = Lane(lane, tuple(types), bool(commercial), line)
-    return lanes
+        lanes[lane] = Lane(lane, tuple(types), line)
+    return lanes, categories
+
+
+def _category(name: str, settings: Mapping[str, Any], wrong: Any, line: int) -> Category:
+    """What a table says of a category; `wrong` is told its mistakes, each with its key."""
+    commercial, critical = settings.get("commercial", False), settings.get("critical", False)
+    if not isinstance(commercial, bool):
+        wrong(": commercial must be true or false", "commercial")
+    if not isinstance(critical, bool):
+        wrong(": critical must be true or false", "critical")
+    if commercial is True and critical is True:
+        wrong(
+            ": what is critical cannot be switched off, what is commercial can: it is one",
+            "critical",
+        )
+    channels = settings.get("channels", {})
+    shape = ": channels must be a table of on and off, such as { sms = false }"
+    if not isinstance(channels, dict) or not all(isinstance(v, bool) for v in channels.values()):
+        wrong(shape, "channels")
+        channels = {}
+    for channel in channels:
+        if channel not in CHANNELS:
+            near = did_you_mean(channel, CHANNELS) or f"; they are {', '.join(CHANNELS)}"
+            wrong(f": no channel {channel!r}{near}", "channels")
+    return Category(name, commercial is True, critical is True, channels, line)
+
+
+def _categories(
+    raw: Any, of_lanes: Mapping[str, Category], lines: Lines, problems: list[Problem]
+) -> dict[str, Category]:
+    found: dict[str, Category] = {}
+    for name, settings in raw.items():
+        line = lines.of("categories", name)
+
+        def wrong(problem: str, *keys: str, name: str = name) -> None:
+            at = lines.of("categories", name, *keys)
+            problems.append(Problem(at, "", f"category {name}{problem}"))
+
+        def line_of(key: str, name: str = name) -> int:
+            return lines.of("categories", name, key)
+
+        if not _SLUG.match(name):
+            wrong(": use lower-case letters, digits, -")
+        if name in of_lanes:
+            wrong(": a lane is a category already: say it in [lanes], or call it otherwise")
+        if not isinstance(settings, dict):
+            wrong(" must be a table, such as { commercial = true }")
+            continue
+        _unknown_keys(settings, _CATEGORY, f"category {name}", line_of, problems)
+        found[name] = _category(name, settings, wrong, line)
+    return found
 
 
 def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]:
@@ -202,28 +262,48 @@ def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]
         if not isinstance(personal, bool):
             problem = f"topic {name}: personal must be true or false"
             problems.append(Problem(line_of("personal"), "", problem))
-        topics[name] = Topic(name, bool(personal), tuple(dict.fromkeys(locales)), line)
+        audience = settings.get("audience", "")
+        if not isinstance(audience, str) or (audience and not _AUDIENCE.match(audience)):
+            problem = f"topic {name}: audience must be one word, such as '{COMPANY}'"
+            problems.append(Problem(line_of("audience"), "", problem))
+            audience = ""
+        tags = tuple(dict.fromkeys(locales))
+        topics[name] = Topic(name, bool(personal), tags, audience, line)
     return topics
 
 
-def _types(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, str]:
-    on_unknown: dict[str, str] = {}
+def _types(
+    raw: Any, categories: Mapping[str, Category], lines: Lines, problems: list[Problem]
+) -> dict[str, TypeSettings]:
+    found: dict[str, TypeSettings] = {}
     for event_type, settings in raw.items():
         line = lines.of("types", event_type)
         if not isinstance(settings, dict):
             problems.append(Problem(line, "", f"types.{event_type} must be a table"))
             continue
 
+        def wrong(key: str, problem: str, name: str = event_type) -> None:
+            problems.append(Problem(lines.of("types", name, key), "", f"type {name}: {problem}"))
+
         def line_of(key: str, name: str = event_type) -> int:
             return lines.of("types", name, key)
 
         _unknown_keys(settings, _TYPE, f"type {event_type}", line_of, problems)
-        value = settings.get("on_unknown", "resend")
-        if value not in ON_UNKNOWN:
-            problem = f"type {event_type}: on_unknown must be one of {', '.join(ON_UNKNOWN)}"
-            problems.append(Problem(line_of("on_unknown"), "", problem))
-        on_unknown[event_type] = value
-    return on_unknown
+        on_unknown = settings.get("on_unknown", ON_UNKNOWN[0])
+        if on_unknown not in ON_UNKNOWN:
+            wrong("on_unknown", f"on_unknown must be one of {', '.join(ON_UNKNOWN)}")
+        category = settings.get("category", "")
+        if "category" in settings and category not in categories:
+            near = did_you_mean(str(category), tuple(categories))
+            near = near or f"; there are {', '.join(categories)}"
+            wrong("category", f"there is no category {category!r}{near}")
+        parts = settings.get("sms_parts", 0)
+        if "sms_parts" in settings and (
+            not isinstance(parts, int) or isinstance(parts, bool) or not 1 <= parts <= SMS_PARTS
+        ):
+            wrong("sms_parts", f"sms_parts must be a number of 1 to {SMS_PARTS}")
+        found[event_type] = TypeSettings(on_unknown, category, parts)
+    return found
 
 
 def _rules(
@@ -260,11 +340,8 @@ def _rules(
             wrong("to", "to must be a list of destinations, such as ['topic:users']")
             to = []
         for destination in to:
-            kind, _, topic = destination.partition(":")
-            if kind != "topic" or topic not in topics:
-                known = [f"topic:{t}" for t in topics]
-                near = did_you_mean(destination, known) or f"; known are {', '.join(known)}"
-                wrong("to", f"unknown destination {destination!r}{near}")
+            if problem := _destination_problem(destination, topics):
+                wrong("to", f"unknown destination {destination!r}{problem}")
         for flag in ("stop", "suppress"):
             if not isinstance(table.get(flag, False), bool):
                 wrong(flag, f"{flag} must be true or false")
@@ -305,6 +382,23 @@ def _rules(
                 )
             )
     return tuple(rules)
+
+
+def _destination_problem(text: str, topics: Mapping[str, Topic]) -> str:
+    """What is wrong with a destination, as it follows its name; nothing where it is one."""
+    known = [f"topic:{topic}" for topic in topics]
+    try:
+        found = parse(text)
+    except ValueError as error:
+        kinds = [RECIPIENT, *(f"{RECIPIENT}:{channel}" for channel in CHANNELS)]
+        if text.partition(":")[0] in (RECIPIENT, PERSON):
+            return did_you_mean(text, kinds) or f": {error}"
+        return (
+            did_you_mean(text, [*known, *kinds]) or f"; known are {', '.join([*known, *kinds[:1]])}"
+        )
+    if found.kind == TOPIC and found.name not in topics:
+        return did_you_mean(text, known) or f"; known are {', '.join(known)}"
+    return ""
 
 
 def read_pattern(table: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Final
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
+from chalicelib.rules.destinations import PERSON, RECIPIENT, parse, topic_of
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Mismatch, Pattern
 from chalicelib.rules.patterns.rule_index import RuleIndex
@@ -17,24 +18,37 @@ _NEAR: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A queue with a function of its own, and the event types that go through it.
-
-    `commercial` says that what goes through it is advertising, not something that was ordered.
-    """
+    """A queue with a function of its own, and the event types that go through it."""
 
     name: str
     types: tuple[str, ...]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What a recipient can switch off, channel by channel; each lane is one.
+
+    `commercial`: it is advertising, not something that was ordered. `critical`: it cannot be switched
+    off. `channels` has those that are on or off for whoever says nothing else.
+    """
+
+    name: str
     commercial: bool = False
+    critical: bool = False
+    channels: Mapping[str, bool] = field(default_factory=dict)
     line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """An SNS topic: whether it carries personal messages, and its audience's locales."""
+    """An SNS topic: whether it carries personal messages, its audience's locales, and who they are:
+    an audience with words of its own (`company.es.j2`), or the customers."""
 
     name: str
     personal: bool = False
     locales: tuple[str, ...] = ()
+    audience: str = ""
     line: int = 0
 
 
@@ -63,6 +77,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeSettings:
+    """What `[types."…"]` says of an event type: what to do where nobody knows whether it went out, its
+    category where that is not its lane, and how many parts an SMS of it may cost (0: as many as SNS takes)."""
+
+    on_unknown: str = "resend"
+    category: str = ""
+    sms_parts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the rules say of one event. Without destinations, `reason` says why."""
 
@@ -88,11 +112,15 @@ class Routing:
     lanes: Mapping[str, Lane]
     topics: Mapping[str, Topic]
     rules: tuple[Rule, ...]
-    on_unknown: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, TypeSettings] = field(default_factory=dict)
+    categories: Mapping[str, Category] = field(default_factory=dict)
     index: RuleIndex = field(init=False, repr=False)
+    reaches_persons: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex([rule.pattern for rule in self.rules]))
+        personal = any(not topic_of(to) for rule in self.rules for to in rule.to)
+        object.__setattr__(self, "reaches_persons", personal)
 
     def lane(self, event_type: str) -> str:
         """The lane of an event type: the longest of the names that fit it decides.
@@ -111,9 +139,20 @@ class Routing:
             raise PermanentError("no-lane", "no lane in routing.toml takes this event type")
         return best
 
-    def is_commercial(self, lane: str) -> bool:
-        """Whether what goes through a lane is advertising."""
-        return lane in self.lanes and self.lanes[lane].commercial
+    def category(self, event_type: str, lane: str) -> Category:
+        """The category of an event type that goes through a lane, or of the lane itself."""
+        name = self.settings(event_type).category or lane
+        return self.categories.get(name) or Category(name)
+
+    def settings(self, event_type: str) -> TypeSettings:
+        return self.types.get(event_type) or _NO_SETTINGS
+
+    def audience(self, destination: str) -> str:
+        """Whose words go to a destination: those of an audience, or (empty) the customers'."""
+        topic = topic_of(destination)
+        if topic:
+            return self.topics[topic].audience
+        return COMPANY if parse(destination).kind == PERSON else ""
 
     def decide(self, event: Event) -> Decision:
         """Which rules match, and the destinations that they add, each once and in rule order."""
@@ -161,19 +200,26 @@ class Routing:
 
     def is_personal(self, destination: str, event: Event) -> bool:
         """Whether an event goes to a destination as a message to its recipient."""
-        topic = self.topics[destination.removeprefix("topic:")]
-        return topic.personal and event.recipient is not None
+        topic = topic_of(destination)
+        if not topic:
+            return parse(destination).kind == RECIPIENT
+        return self.topics[topic].personal and event.recipient is not None
 
     def locales(self, destination: str, event: Event) -> tuple[str | None, ...]:
-        """The locales in which an event goes to a destination.
+        """The locales in which an event goes to a destination, as far as routing knows.
 
-        A recipient is addressed in its own locale on a personal topic. Anything else goes to an
+        A recipient is addressed in its own locale, which may be the event's. Anything else goes to an
         audience: in the event's locale if it names one and no recipient, else once for each locale
         of the topic. A customer's locale says nothing about the company's. None: the default.
         """
-        topic = self.topics[destination.removeprefix("topic:")]
         if self.is_personal(destination, event):
             return (event.locale,)
         if event.locale is not None and event.recipient is None:
             return (event.locale,)
-        return topic.locales or (None,)
+        topic = topic_of(destination)
+        return (self.topics[topic].locales if topic else ()) or (None,)
+
+
+COMPANY: Final = "company"
+"""The audience of the persons whom rules name."""
+_NO_SETTINGS: Final = TypeSettings()

@@ -28,9 +28,16 @@ def read(stage: Stage, keys: Iterable[EventKey], seconds: float) -> dict[EventKe
     ------
     TransientError : not all could be read within `seconds`.
     """
-    wanted = [{"id": {"S": i}, "source": {"S": s}} for i, s in dict.fromkeys(keys)]
-    found = map(from_item, table.read(stage, {table.LEDGER: wanted}, seconds)[table.LEDGER])
-    return {record.key: record for record in found}
+    return records(table.read(stage, {table.LEDGER: keys_of(keys)}, seconds)[table.LEDGER])
+
+
+def keys_of(keys: Iterable[EventKey]) -> list[table.Item]:
+    """DynamoDB's keys of events, each once."""
+    return [{"id": {"S": i}, "source": {"S": s}} for i, s in dict.fromkeys(keys)]
+
+
+def records(items: Iterable[table.Item]) -> dict[EventKey, Record]:
+    return {record.key: record for record in map(from_item, items)}
 
 
 def write(stage: Stage, records: Sequence[Record], seconds: float) -> list[Record]:

@@ -26,8 +26,9 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 class Record:
     """What is known of one event.
 
-    `sent` maps `destination/locale` to a message id, `unknown` names those of which nobody knows
-    whether they went out. `template` is the version that was rendered, `fields` the fingerprint of its
+    `sent` maps a publication's name (`topic:users/es`, `recipient:email`) to a message id, `unknown` names
+    those of which nobody knows whether they went out, `withheld` says why others did not; `chosen` has
+    the channel that a first-of form chose. `template` is the version that was rendered, `fields` the fingerprint of its
     content, `sender` the name of the key that sent it. `attempts` counts the event's own failures,
     `receives` how often its message was received when a handler last ended in order with it, `alone`
     the handlers since that began with nothing else at hand. `turn` says whose turn it is to publish;
@@ -43,6 +44,8 @@ class Record:
     rules: tuple[str, ...] = ()
     sent: dict[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    withheld: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
     template: str = ""
     reason: str = ""
     detail: str = ""
@@ -109,6 +112,10 @@ def to_item(record: Record, expires: str) -> dict[str, Any]:
         item["sent"] = {"S": _ENCODER.encode(record.sent)}
     if record.unknown:
         item["unknown"] = {"S": " ".join(record.unknown)}
+    if record.withheld:
+        item["withheld"] = {"S": _ENCODER.encode(record.withheld)}
+    if record.chosen:
+        item["chosen"] = {"S": _ENCODER.encode(record.chosen)}
     if record.template:
         item["template"] = {"S": record.template}
     if record.reason:
@@ -150,6 +157,8 @@ def from_item(item: Mapping[str, Any]) -> Record:
         rules=tuple(text("rules").split()),
         sent=json.loads(text("sent")) if "sent" in item else {},
         unknown=tuple(text("unknown").split()),
+        withheld=json.loads(text("withheld")) if "withheld" in item else {},
+        chosen=json.loads(text("chosen")) if "chosen" in item else {},
         template=text("template"),
         reason=text("reason"),
         detail=text("detail"),

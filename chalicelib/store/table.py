@@ -14,6 +14,7 @@ from chalicelib.stage import Stage
 READ_ITEMS: Final = 100
 # The tables by their short names.
 LEDGER: Final = "ledger"
+PEOPLE: Final = "people"
 
 Item = Mapping[str, Any]
 

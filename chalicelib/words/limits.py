@@ -6,6 +6,7 @@ of SMS), https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html (pa
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ SMS_CHARACTERS: Final = 1600
 # https://developer.apple.com/documentation/usernotifications/generating-a-remote-notification
 # https://firebase.google.com/docs/cloud-messaging/concept-options
 PUSH_BYTES: Final = 4096
+MAIL_CHARACTERS: Final = 262_144
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # GSM 03.38: the default alphabet, and the characters that cost two because they are escaped.
@@ -79,6 +81,20 @@ def subject_problem(subject: str) -> str | None:
         return f"has {len(subject)} characters; SNS takes {SUBJECT_CHARACTERS} at the most"
     if _CONTROL.search(subject):
         return "has line breaks or other control characters, which SNS refuses"
+    return None
+
+
+def mail_problem(subject: str, text: str, html: str) -> str | None:
+    """Why SES would refuse this mail, or None.
+
+    The three travel as the JSON of a template's data:
+    https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Template.html
+    """
+    if 6 * (len(subject) + len(text) + len(html)) < MAIL_CHARACTERS:  # however it is escaped
+        return None
+    size = len(json.dumps({"s": subject, "t": text, "h": html}, ensure_ascii=False))
+    if size > MAIL_CHARACTERS:
+        return f"has {size:,} characters with its HTML; SES takes {MAIL_CHARACTERS:,}"
     return None
 
 

@@ -72,20 +72,32 @@ class RenderError(PermanentError):
 class Message:
     """What an event says in one locale. `bodies` has one text per SNS protocol, `default` first.
 
-    `gaps`: some field that is printed in it is empty (`Templates.gaps` tells which). `html`: what an
-    e-mail says in HTML where the type has a block for it; others have it made from their text.
+    `words` is the file that it was rendered from: `es`, or `company.es`. `gaps`: some field that is
+    printed in it is empty (`Templates.gaps` tells which). `html`: what an e-mail says in HTML where the
+    type has a block for it; others have it made from their text.
     """
 
     subject: str
     bodies: Mapping[str, str]
-    locale: str
+    words: str
     version: str
     gaps: bool = False
     html: str = ""
 
+    @property
+    def locale(self) -> str:
+        return locale_of(self.words)
+
     def to_sns(self) -> str:
         """The `Message` of a publication with `MessageStructure=json`."""
         return _ENCODER.encode(self.bodies)
+
+    def for_push(self) -> str:
+        """The same for a person's device: without a push block, the subject and how the body begins."""
+        bodies = {name: self.bodies[name] for name in _PUSH if name in self.bodies}
+        if not bodies:
+            _add_protocols(bodies, "push", self.subject, _beginning(self.bodies["default"]))
+        return _ENCODER.encode({"default": self.subject, **bodies})
 
 
 _NO_LINKS: Final = Links()
@@ -97,7 +109,7 @@ class Templates:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environment = make_environment(jinja2.FileSystemLoader(root))
-        self._locales: dict[str, tuple[str, ...]] = {}
+        self._words: dict[str, tuple[str, ...]] = {}
         self._versions: dict[str, str] = {}
 
     @functools.cached_property
@@ -111,40 +123,52 @@ class Templates:
             )
         )
 
-    def locales(self, event_type: str) -> tuple[str, ...]:
-        """The locales that an event type is written in; empty for an unknown type."""
-        found = self._locales.get(event_type)
+    def words(self, event_type: str) -> tuple[str, ...]:
+        """What an event type is written in, as its files are called: `es`, and `company.es` where an
+        audience has words of its own. Empty for an unknown type."""
+        found = self._words.get(event_type)
         if found is None:
             if event_type not in self.types:  # nor is it a name that a file could have
                 return ()
             found = tuple(sorted(f.stem for f in (self.root / event_type).glob("*.j2")))
-            self._locales[event_type] = found
+            self._words[event_type] = found
         return found
 
-    def locale_for(self, event_type: str, wanted: str | None) -> str:
-        """The locale to write in: the nearest to the one that is wanted, or else the default.
+    def locales(self, event_type: str) -> tuple[str, ...]:
+        """The locales that an event type is written in for everybody; empty for an unknown type."""
+        return tuple(words for words in self.words(event_type) if "." not in words)
+
+    def words_for(self, event_type: str, wanted: str | None, audience: str = "") -> str:
+        """The words to write with: an audience's own, if it has any of this type, else everybody's; in
+        the locale nearest to the one that is wanted, or else the default.
 
         Raises
         ------
         PermanentError : the event type is unknown or has no template at all.
         """
-        there = self.locales(event_type)
-        if not there:
+        if audience:
+            own = f"{audience}."
+            there = [w.removeprefix(own) for w in self.words(event_type) if w.startswith(own)]
+            if there:
+                return own + _nearest(wanted, there)
+        found = self.locales(event_type)
+        if not found:
             raise PermanentError("unknown-type", f"no event type {_shown(event_type)}")
-        found = locales.nearest(wanted, there) if wanted and wanted not in there else wanted
-        return found or (DEFAULT_LOCALE if DEFAULT_LOCALE in there else there[0])
+        return _nearest(wanted, found)
 
-    def render(self, event: Event, locale: str | None = None) -> Message:
-        """Render `event` in `locale` (its own by default), falling back as `locale_for` says.
+    def render(self, event: Event, words: str | None = None) -> Message:
+        """Render `event` with these words of its type, as `words_for` gives them; by default those
+        that everybody gets in the event's own locale.
 
         Raises
         ------
         RenderError : a variable is missing, the template is broken, or SNS would refuse the result.
         PermanentError : the event type is unknown.
         """
-        found = self.locale_for(event.type, locale or event.locale)
-        name = f"{event.type}/{found}.j2"
-        texts, gaps = self._texts(name, event, found)
+        if words is None or words not in self.words(event.type):
+            words = self.words_for(event.type, words or event.locale)
+        name = f"{event.type}/{words}.j2"
+        texts, gaps = self._texts(name, event, words)
         body, html = texts.pop("body"), texts.pop("html", "")
         bodies = {"default": body}
         for channel, text in texts.items():
@@ -159,15 +183,15 @@ class Templates:
         problem = limits.push_problem(bodies.get("GCM", ""))
         if problem:
             raise RenderError("push-too-large", Fault(f"the push message {problem}", name))
-        return Message(texts["subject"], bodies, found, self.version(name), gaps, html)
+        return Message(texts["subject"], bodies, words, self.version(name), gaps, html)
 
     def mail(self, message: Message, links: Links = _NO_LINKS) -> Mail:
         """A message as an e-mail, with these links at its foot."""
         return self._stationery.mail(message, links)
 
-    def gaps(self, event: Event, locale: str) -> list[Fault]:
-        """The fields of an event that its words in a locale of its type print, and that are empty."""
-        name, attributes, variables = _used(event, locale)
+    def gaps(self, event: Event, words: str) -> list[Fault]:
+        """The fields of an event that these words of its type print, and that are empty."""
+        name, attributes, variables = _used(event, words)
         return list(trace(self._tracer, name, variables, attributes).gaps.values())
 
     def version(self, name: str) -> str:
@@ -183,9 +207,9 @@ class Templates:
     def _shared(self) -> bytes:
         return b"".join(file.read_bytes() for file in sorted(self.root.glob("_*/**/*.j2")))
 
-    def _texts(self, name: str, event: Event, locale: str) -> tuple[dict[str, str], bool]:
+    def _texts(self, name: str, event: Event, words: str) -> tuple[dict[str, str], bool]:
         """The text of every channel and whether it has gaps, or a RenderError with what is wrong."""
-        _, attributes, variables = _used(event, locale)
+        _, attributes, variables = _used(event, words)
         try:
             with self.environment.bounded():
                 return self._channels(name, variables), has_gaps()
@@ -277,11 +301,23 @@ def _around(
     return said, context
 
 
-def _used(event: Event, locale: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """An event's template in a locale, its attributes, and all that a template can use."""
+def _used(event: Event, words: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """An event's template, its attributes, and all that a template can use."""
     attributes = event.attributes()
-    variables = {**event.data, "event": attributes, "locale": locale}
-    return f"{event.type}/{locale}.j2", attributes, variables
+    variables = {**event.data, "event": attributes, "locale": locale_of(words)}
+    return f"{event.type}/{words}.j2", attributes, variables
+
+
+def locale_of(words: str) -> str:
+    """The locale of `es` and of `company.es`."""
+    return words.rpartition(".")[2]
+
+
+def _nearest(wanted: str | None, there: Sequence[str]) -> str:
+    if wanted in there:
+        return str(wanted)
+    found = locales.nearest(wanted, there) if wanted else None
+    return found or (DEFAULT_LOCALE if DEFAULT_LOCALE in there else there[0])
 
 
 def _add_protocols(bodies: dict[str, str], channel: str, subject: str, text: str) -> None:
@@ -293,6 +329,16 @@ def _add_protocols(bodies: dict[str, str], channel: str, subject: str, text: str
     else:
         for protocol in CHANNELS[channel]:
             bodies[protocol] = text
+
+
+_PUSH: Final = CHANNELS["push"]
+# About as much as a locked screen shows.
+_PUSH_CHARACTERS: Final = 178
+
+
+def _beginning(text: str) -> str:
+    line = tidy.one_line(text)
+    return line if len(line) <= _PUSH_CHARACTERS else line[: _PUSH_CHARACTERS - 1] + "…"
 
 
 def _shown(event_type: str) -> str:

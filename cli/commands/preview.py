@@ -126,7 +126,7 @@ class _View:
     def renderings(self) -> list[Rendering]:
         """The event in each locale, from the files as they are now."""
         templates = Templates(self.root / "templates")
-        wanted = self.locales or templates.locales(self.event_type)
+        wanted = self.locales or templates.words(self.event_type)
         try:
             event = sample(self.root, self.event_type, self.given)
         except TroubleError as error:

@@ -32,7 +32,7 @@ import jinja2
 from babel.core import get_global
 
 from chalicelib.words.environment import WordsError
-from chalicelib.words.render import Templates
+from chalicelib.words.render import Templates, locale_of
 from cli import stages
 from cli.deploy import resources
 from cli.lint import check
@@ -233,7 +233,7 @@ def _locales() -> set[str]:
     parents = get_global("parent_exceptions")
     found = {"root"}
     for file in (ROOT / "templates").glob("*/*.j2"):
-        locale = "" if file.parent.name.startswith("_") else file.stem.replace("-", "_")
+        locale = "" if file.parent.name.startswith("_") else locale_of(file.stem).replace("-", "_")
         while locale:
             found.add(locale)
             locale = parents.get(locale) or locale.rpartition("_")[0]

@@ -92,9 +92,19 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
         _allow([*_RECEIVE], _queue(names.queue(stage, lane))),
         _allow([_SEND], _queue(names.dead_queue(stage, lane))),
         _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
+        # Where people's apps are. A topic is no endpoint, so this opens none.
+        _allow(["sns:Publish"], "arn:aws:sns:*:*:endpoint/*"),
+        # A number is no ARN: whatever is no resource of SNS's, and so no topic of anybody's.
+        {"Effect": "Allow", "Action": ["sns:Publish"], "NotResource": ["arn:aws:sns:*:*:*"]},
+        _allow(
+            ["ses:SendBulkEmail"],
+            "arn:aws:ses:*:*:identity/*",
+            f"arn:aws:ses:*:*:configuration-set/{names.configuration_set(stage)}",
+        ),
         # A transaction is authorised through the actions that it is made of: puts.
         _allow(
             ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"],
             _table(stage, "ledger"),
         ),
+        _allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], _table(stage, "people")),
     ]

@@ -16,7 +16,7 @@ from chalicelib.rules.lines import Lines
 from chalicelib.rules.reading import Problem, RoutingError, load, no_toml, text_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.spelling import did_you_mean
-from chalicelib.words.render import Templates
+from chalicelib.words.render import Templates, locale_of
 from cli.paths import ROUTING
 from cli.stages import Settings, declared, unknown
 
@@ -79,8 +79,9 @@ def judge(example: Example, routing: Routing, templates: Templates) -> Outcome:
     to: dict[str, str] = {}
     for destination in decision.destinations:
         for wanted in routing.locales(destination, example.event):
-            locale = templates.locale_for(example.event.type, wanted)
-            to[f"{destination}/{locale}"] = destination
+            audience = routing.audience(destination)
+            words = templates.words_for(example.event.type, wanted, audience)
+            to[f"{destination}/{locale_of(words)}"] = destination
     faults: list[str] = []
     if example.rules is not None:
         faults += _rule_faults(example, decision.rules, routing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+AUDIENCE: Final = re.compile(r"[a-z]{4,20}\Z")
 LOCALES: Final = ("es", "en")
 """What every type is written in."""
 _LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
@@ -33,5 +34,16 @@ def is_locale(stem: str) -> bool:
     return canonical(stem) == stem
 
 
+def is_words(stem: str) -> bool:
+    """Whether it is a locale, or one with an audience before it: `company.es`."""
+    audience, _, locale = stem.rpartition(".")
+    return is_locale(locale) and (not audience or AUDIENCE.match(audience) is not None)
+
+
+def audience_of(stem: str) -> str:
+    """Whose words a template's name says it has: empty for everybody's."""
+    return stem.rpartition(".")[0]
+
+
 def language(tag: str) -> str:
-    return tag.split("-")[0]
+    return tag.rpartition(".")[2].split("-")[0]

@@ -19,7 +19,7 @@ from chalicelib.events.event import Event
 from chalicelib.words import contract
 from chalicelib.words.contract import Field, Needs, Reader
 from chalicelib.words.render import Message, RenderError, Templates
-from cli.lint.locales import is_locale
+from cli.lint.locales import is_locale, is_words
 from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
 
 if TYPE_CHECKING:
@@ -160,8 +160,13 @@ class Tree:
         files = sorted((self.folder / event_type).glob("*.j2"))
         return [file.stem for file in files if is_locale(file.stem) and file.is_file()]
 
+    def words(self, event_type: str) -> list[str]:
+        """What a type is written in, as its files are named: locales, and those of audiences."""
+        files = sorted((self.folder / event_type).glob("*.j2"))
+        return [file.stem for file in files if is_words(file.stem) and file.is_file()]
+
     def _needs(self, event_type: str) -> Iterator[tuple[str, Needs]]:
-        for locale in self.locales(event_type):
+        for locale in self.words(event_type):
             name = f"{event_type}/{locale}.j2"
             if self.syntax(name) is None:
                 continue

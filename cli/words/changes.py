@@ -130,7 +130,7 @@ def changes(
     types = [event_type] if event_type else sorted({*old.types, *new.types})
     found = []
     for name in types:
-        for locale in sorted({*old.locales(name), *new.locales(name)}):
+        for locale in sorted({*old.words(name), *new.words(name)}):
             if not locales or locale in locales:
                 change = _change(before, after, old, new, name, locale, data)
                 if change is not None:
@@ -172,7 +172,7 @@ def _rendering(
     locale: str,
     data: Mapping[str, Any] | None,
 ) -> Rendering | None:
-    if locale not in templates.locales(event_type):
+    if locale not in templates.words(event_type):
         return None
     try:
         return render(templates, sample(root, event_type, data), locale)

@@ -109,7 +109,8 @@ def render(templates: Templates, event: Event, wanted: str) -> Rendering:
     """Render an event in a locale, falling back as a customer's message would."""
     locale = wanted
     try:
-        locale = templates.locale_for(event.type, wanted)
+        there = wanted in templates.words(event.type)
+        locale = wanted if there else templates.words_for(event.type, wanted)
         return Rendering(event.type, locale, wanted, channels(templates.render(event, locale)))
     except PermanentError as error:
         trouble = _trouble(error, templates, event, locale)
@@ -134,10 +135,10 @@ def every_sample(root: Path) -> Iterator[Rendering]:
         try:
             event = sample(root, event_type)
         except TroubleError as error:
-            for locale in templates.locales(event_type):
+            for locale in templates.words(event_type):
                 yield Rendering(event_type, locale, locale, {}, error.trouble)
             continue
-        for locale in templates.locales(event_type):
+        for locale in templates.words(event_type):
             yield render(templates, event, locale)
 
 

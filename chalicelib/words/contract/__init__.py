@@ -17,6 +17,7 @@ acceptable for what is only used inside it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from chalicelib.words.contract.needs import Field, Kind, Needs
@@ -40,14 +41,36 @@ _KINDS: Final[Mapping[Kind, str]] = {
 
 
 def merge(fields: Mapping[str, Field]) -> tuple[Field, list[str]]:
-    """The contract of all locales of an event type, and where the locales disagree.
+    """The contract of an event type, and where its locales disagree; `fields` are by file: `es`,
+    `company.es`.
 
-    An event may go out in one locale alone, so that only what every locale requires is required.
+    An event may go out in one locale alone, so that only what every locale requires is required. What
+    an audience's own words use beside that is optional, and no disagreement: not every event goes to it.
     """
     disagreements: list[str] = []
-    merged = _merge(dict(fields), "", disagreements)
+    audiences: dict[str, dict[str, Field]] = {}
+    for words, one in fields.items():
+        audiences.setdefault(words.rpartition(".")[0], {})[words] = one
+    merged, *others = (
+        _merge(audiences[audience], "", disagreements) for audience in sorted(audiences)
+    )
+    for other in others:
+        merged = _beside(merged, other)
     merged.required = True
     return merged, disagreements
+
+
+def _beside(ours: Field, theirs: Field) -> Field:
+    """What we use, and what they use beside it."""
+    children = dict(ours.children)
+    for name, child in theirs.children.items():
+        own = children.get(name)
+        children[name] = _beside(own, child) if own is not None else child.loosened()
+    item = ours.item
+    if theirs.item is not None:
+        item = _beside(item, theirs.item) if item is not None else theirs.item.loosened()
+    kind = theirs.kind if ours.kind == "any" else ours.kind
+    return replace(ours, kind=kind, children=children, item=item)
 
 
 def _merge(fields: Mapping[str, Field], path: str, disagreements: list[str]) -> Field:

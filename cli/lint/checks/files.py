@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from chalicelib.rules.routing import COMPANY
 from chalicelib.spelling import nearest
 from cli.lint.finding import Told, check
-from cli.lint.locales import LOCALES, canonical, is_locale
+from cli.lint.locales import LOCALES, canonical, is_locale, is_words
 from cli.lint.tree import Conflict, Tree, is_type
 
 _LIKE_TEMPLATES: Final = frozenset((".j2", ".jinja", ".jinja2", ".json", ".html", ".txt"))
@@ -104,9 +105,10 @@ def event_type_name(tree: Tree) -> Iterator[Told]:
 
 @check("unknown-file", "error")
 def unknown_file(tree: Tree) -> Iterator[Told]:
-    """A file in a type's folder is neither a locale's template nor sample.json, and so is never
-    used: rename or remove it.
+    """A file in a type's folder is neither a locale's template, nor one of an audience that a topic
+    has, nor sample.json, and so is never used: rename or remove it.
     """
+    known = _audiences(tree)
     for event_type in tree.types:
         locales = tree.locales(event_type)
         for path in sorted((tree.folder / event_type).iterdir()):
@@ -115,6 +117,17 @@ def unknown_file(tree: Tree) -> Iterator[Told]:
                 continue
             template = path.suffix == ".j2" and path.is_file()
             if template and is_locale(path.stem):
+                continue
+            if template and is_words(path.stem):
+                audience, _, _ = path.stem.partition(".")
+                if audience in known:
+                    continue
+                what = f"is for the audience {audience!r}, which no topic has, so it is never used"
+                near = nearest(audience, known)
+                remedy = (
+                    f"rename it to {near}{path.stem[len(audience) :]}.j2" if near else "rename it"
+                )
+                yield Told(file, 0, what, f"{remedy}, or say audience = {audience!r} of a topic")
                 continue
             tag = canonical(path.stem)  # what events and subscribers' filters say
             if template and tag is not None:
@@ -125,6 +138,11 @@ def unknown_file(tree: Tree) -> Iterator[Told]:
             free = near in LOCALES and near not in locales and path.is_file()
             what = "is neither a locale's template (es.j2) nor sample.json, so it is never used"
             yield Told(file, 0, what, f"rename it to {near}.j2" if free else "rename or remove it")
+
+
+def _audiences(tree: Tree) -> set[str]:
+    """Who can have words of their own: the topics' audiences, and the persons whom rules name."""
+    return {COMPANY, *(topic.audience for topic in tree.rulebook.routing.topics.values())} - {""}
 
 
 @check("missing-locale", "error")

@@ -50,7 +50,7 @@ def unused_lane_entry(tree: Tree) -> Iterator[Told]:
 def unknown_type(tree: Tree) -> Iterator[Told]:
     """`[types]` has settings for an event type that there is not: mend the name, or remove them."""
     book = tree.rulebook
-    for event_type in book.routing.on_unknown:
+    for event_type in book.routing.types:
         if book.types and event_type not in book.types:
             line = book.lines.of("types", event_type)
             what = f"types: there is no event type {event_type}"

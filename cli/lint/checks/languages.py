@@ -11,7 +11,7 @@ from jinja2 import nodes
 
 from cli.lint.drawn import chain, drawn_in, in_language, renamed
 from cli.lint.finding import Told, check
-from cli.lint.locales import LOCALES, language
+from cli.lint.locales import LOCALES, audience_of, language
 from cli.lint.tree import Tree
 
 # What people read; the other channels are for programs, and say the same in every language.
@@ -89,8 +89,9 @@ def no_layout(tree: Tree) -> Iterator[Told]:
             if len(files := chain(tree, f"{event_type}/{locale}.j2")) > 1
         }
         for locale in locales:
-            if locale not in layouts and layouts:
-                other, layout = next(iter(layouts.items()))
+            of_same = [o for o in layouts if audience_of(o) == audience_of(locale)]
+            if locale not in layouts and of_same:
+                other, layout = of_same[0], layouts[of_same[0]]
                 own = in_language(tree, layout, other, locale)
                 what = f"extends no layout, and {other}.j2 extends {layout}"
                 remedy = f'begin with {{% extends "{own}" %}}'

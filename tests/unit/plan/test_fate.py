@@ -13,6 +13,7 @@ from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event, parse
 from chalicelib.plan.fate import READY_MADE, Fate, Fates
+from chalicelib.plan.reach import Known
 from chalicelib.rules.reading import load
 from chalicelib.store.record import Record
 from chalicelib.store.statuses import SETTLED
@@ -64,7 +65,7 @@ def event(event_type: str = "order.one", **more: Any) -> Event:
 
 def of(fates: Fates, content: Any, lane: str = "orders", **known: Any) -> Fate:
     event_type = content.type if isinstance(content, Event) else ""
-    return fates.of(content, Record("e", "/s", **{"type": event_type, **known}), lane, NOW)
+    return fates.of(content, Record("e", "/s", **{"type": event_type, **known}), lane, NOW, Known())
 
 
 def ready_made(to: str = "arn:users", message: str = "hola") -> Publication:

@@ -97,6 +97,19 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "a name that is none": (with_rule('name = "My rule"', 'to = ["topic:users"]'), 13, "rule My rule", "needs a name of lower-case"),
     "a name twice": (with_rule('name = "all"', 'to = ["topic:users"]'), 13, "rule all", "has the name of an earlier rule"),
     "an unknown key": (with_rule('name = "x"', 'too = ["topic:users"]', "stop = true"), 14, "rule x", "unknown key 'too'; did you mean to"),
+    "a channel that is none": (with_rule('name = "x"', 'to = ["recipient:mail"]'), 14, "rule x", "unknown destination 'recipient:mail'; did you mean recipient:email"),
+    "a misspelt recipient": (with_rule('name = "x"', 'to = ["recipent"]'), 14, "rule x", "unknown destination 'recipent'; did you mean recipient"),
+    "a person without an id": (with_rule('name = "x"', 'to = ["person:"]'), 14, "rule x", "a person is named by an id"),
+    "commercial and critical": (instead('["critical.alert"]', '{ types = ["critical.alert"], commercial = true, critical = true }'), 3, "", "lane alerts: what is critical cannot be switched off, what is commercial can: it is one"),
+    "critical that is no yes or no": (instead('["critical.alert"]', '{ types = ["critical.alert"], critical = 1 }'), 3, "", "lane alerts: critical must be true or false"),
+    "a channel of a lane that is none": (instead('["critical.alert"]', '{ types = ["critical.alert"], channels = { smss = false } }'), 3, "", "lane alerts: no channel 'smss'; did you mean sms"),
+    "channels that are no table": (instead('["critical.alert"]', '{ types = ["critical.alert"], channels = ["sms"] }'), 3, "", "lane alerts: channels must be a table of on and off"),
+    "a category that is a lane": (GOOD + '[categories]\norders = {}\n', 13, "", "category orders: a lane is a category already"),
+    "a category that is no table": (GOOD + '[categories]\nnews = true\n', 13, "", "category news must be a table"),
+    "an unknown setting of a category": (GOOD + '[categories]\nnews = { comercial = true }\n', 13, "category news", "unknown key 'comercial'; did you mean commercial"),
+    "a type of no category": (GOOD + '[types."order.placed"]\ncategory = "order"\n', 13, "", "type order.placed: there is no category 'order'; did you mean orders"),
+    "a type of too many parts": (GOOD + '[types."order.placed"]\nsms_parts = 25\n', 13, "", "type order.placed: sms_parts must be a number of 1 to 24"),
+    "an audience that looks like a language": (instead("locales = [\"es\"] }\nalerts", "audience = 'es' }\nalerts"), 6, "", "topic users: audience must be one word, such as 'company'"),
     "an unknown topic": (with_rule('name = "x"', 'to = ["topic:user"]'), 14, "rule x", "unknown destination 'topic:user'; did you mean topic:users"),
     "a topic without topic:": (with_rule('name = "x"', 'to = ["users"]'), 14, "rule x", "unknown destination 'users'; did you mean topic:users"),
     "destinations that are no list": (with_rule('name = "x"', 'to = "topic:users"'), 14, "rule x", "to must be a list"),
@@ -173,9 +186,10 @@ def test_the_good_file_is_good() -> None:
 
 def test_a_lane_is_a_list_of_types_or_a_table_with_settings() -> None:
     text = instead("alerts = [", "offers = { types = ['offer.*'], commercial = true }\nalerts = [")
-    lanes = load(text, "prod").lanes
-    assert [(lane.name, lane.types, lane.commercial, lane.line) for lane in lanes.values()] == [
-        ("orders", ("order.*",), False, 2),
-        ("offers", ("offer.*",), True, 3),
-        ("alerts", ("critical.alert",), False, 4),
+    routing = load(text, "prod")
+    assert [(lane.name, lane.types, lane.line) for lane in routing.lanes.values()] == [
+        ("orders", ("order.*",), 2),
+        ("offers", ("offer.*",), 3),
+        ("alerts", ("critical.alert",), 4),
     ]
+    assert [c.name for c in routing.categories.values() if c.commercial] == ["offers"]

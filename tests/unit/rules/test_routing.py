@@ -9,7 +9,7 @@ import pytest
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event, parse
 from chalicelib.rules.reading import load
-from chalicelib.rules.routing import Decision
+from chalicelib.rules.routing import Decision, TypeSettings
 
 GOOD = """\
 [lanes]
@@ -206,7 +206,26 @@ def test_the_locales_in_which_an_event_goes_to_a_topic(
 
 def test_what_becomes_of_an_unknown_outcome_is_said_by_type() -> None:
     routing = load(GOOD + '[types."order.placed"]\non_unknown = "skip"\n', "prod")
-    assert routing.on_unknown == {"order.placed": "skip"}
+    assert routing.types == {"order.placed": TypeSettings(on_unknown="skip")}
+
+
+def test_a_lane_is_a_category_and_a_type_may_have_another() -> None:
+    routing = load(
+        GOOD.replace('["order.*"]', '{ types = ["order.*"], channels = { sms = false } }')
+        + '[categories]\nnews = { commercial = true }\n[types."order.news"]\ncategory = "news"\n',
+        "prod",
+    )
+    orders, news = (routing.category(t, "orders") for t in ("order.placed", "order.news"))
+    assert (orders.name, orders.commercial, orders.channels) == ("orders", False, {"sms": False})
+    assert (news.name, news.commercial, news.channels) == ("news", True, {})
+
+
+def test_an_audience_is_a_topic_s_or_the_company_s() -> None:
+    routing = load(
+        GOOD.replace("alerts = { locales", "alerts = { audience = 'duty', locales"), None
+    )
+    asked = ("topic:users", "topic:alerts", "recipient:sms", "person:a", "person:a:sms")
+    assert [routing.audience(to) for to in asked] == ["", "duty", "", "company", "company"]
 
 
 def test_the_reason_in_the_ledger_shows_no_text_of_the_event() -> None:

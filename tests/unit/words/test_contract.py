@@ -416,3 +416,15 @@ def test_what_is_required_is_needed(source: str) -> None:
     if _renders(source, data):
         for path in _required(field):
             assert not _renders(source, put(data, path, ...))
+
+
+def test_an_audience_s_own_words_require_nothing_of_everybody() -> None:
+    ours = Field("", children={"a": Field("a", required=True), "b": Field("b")})
+    theirs = Field("", children={"b": Field("b", required=True), "c": Field("c", required=True)})
+    merged, disagreements = merge({"es": ours, "en": ours, "company.es": theirs})
+    assert {name: child.required for name, child in merged.children.items()} == {
+        "a": True,
+        "b": False,
+        "c": False,
+    }
+    assert disagreements == []

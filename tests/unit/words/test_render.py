@@ -152,7 +152,7 @@ def test_a_locale_falls_back_to_its_parents_as_cldr_has_them(
 ) -> None:
     for locale in there.split():
         write(tmp_path, f"a.b/{locale}.j2", blocks())
-    assert Templates(tmp_path).locale_for("a.b", wanted) == found
+    assert Templates(tmp_path).words_for("a.b", wanted) == found
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,36 @@ def test_a_locale_falls_back_to_its_language_and_then_to_the_default(
 ) -> None:
     for locale in ("es", "en-GB"):
         write(tmp_path, f"a.b/{locale}.j2", blocks())
-    assert Templates(tmp_path).locale_for("a.b", wanted) == found
+    assert Templates(tmp_path).words_for("a.b", wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "audience", "found"),
+    [
+        ("es en company.es", "es", "", "es"),
+        ("es en company.es", "es", "company", "company.es"),
+        ("es en company.es", "en", "company", "company.es"),
+        ("es en company.es company.en", "en-GB", "company", "company.en"),
+        ("es en company.en", None, "company", "company.en"),
+        ("es en company.es", "en", "press", "en"),
+        ("es en", "en", "company", "en"),
+    ],
+)
+def test_an_audience_gets_its_own_words_where_a_type_has_them(
+    tmp_path: Path, there: str, wanted: str | None, audience: str, found: str
+) -> None:
+    for words in there.split():
+        write(tmp_path, f"a.b/{words}.j2", blocks())
+    templates = Templates(tmp_path)
+    assert templates.words_for("a.b", wanted, audience) == found
+    assert set(templates.locales("a.b")) == {"es", "en"}
+    message = templates.render(parse({"type": "a.b", "id": "1", "source": "s", "data": {}}), found)
+    assert (message.words, message.locale) == (found, found.removeprefix("company."))
 
 
 def test_an_unknown_type_is_said_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match=r"no event type a\.b"):
-        Templates(tmp_path).locale_for("a.b", "es")
+        Templates(tmp_path).words_for("a.b", "es")
 
 
 def test_the_version_changes_with_the_words_and_with_what_is_shared(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""The stage's secrets: with one, addresses become hashes that nobody can guess; with others, links are signed.
+
+They are one item of the people table, made when they are first asked for. The key of the hashes stays for
+ever, or stops and opt-outs of addresses would be forgotten. Those of the links can be changed
+(`./heraldo keys rotate`): the newest signs, and those before it are still believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from chalicelib import aws
+from chalicelib.errors import TransientError
+from chalicelib.stage import Stage
+from chalicelib.store import table
+
+KEY: Final = {"id": {"S": "secrets"}}
+_BYTES: Final = 32
+# How long a worker goes on with what it read: a changed secret signs everywhere after this.
+CACHE_SECONDS: Final = 300
+
+_cache: dict[str, tuple[float, Secrets]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """`addresses` is the key of the hashes, `tokens` those of the links, the newest first."""
+
+    addresses: bytes
+    tokens: tuple[bytes, ...]
+
+    def hash_of(self, address: str) -> str:
+        """What stands for an address (or a number) where it must not be kept: 32 hex digits."""
+        return hmac.new(self.addresses, address.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def of(stage: Stage) -> Secrets:
+    """The secrets of a stage, read once in a while.
+
+    Raises
+    ------
+    TransientError : they cannot be read, or made, right now.
+    """
+    name = stage.table(table.PEOPLE)
+    known = _cache.get(name)
+    now = time.monotonic()
+    if known is not None and known[0] > now:
+        return known[1]
+    try:
+        item = stage.dynamodb.get_item(TableName=name, Key=KEY, ConsistentRead=True).get("Item")
+        found = _from_item(item if item else _made(stage, name))
+    except aws.FAILURES as error:
+        raise TransientError(f"the secrets cannot be read ({aws.code_of(error)})") from None
+    _cache[name] = (now + CACHE_SECONDS, found)
+    return found
+
+
+def _made(stage: Stage, name: str) -> Any:
+    """New secrets, or those that somebody else made at the same time."""
+    item = {
+        **KEY,
+        "addresses": {"S": secrets.token_hex(_BYTES)},
+        "tokens": {"S": secrets.token_hex(_BYTES)},
+    }
+    try:
+        stage.dynamodb.put_item(
+            TableName=name,
+            Item=item,
+            ConditionExpression="attribute_not_exists(id)",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        there: Any = error.response.get("Item")
+        if not there:
+            raise
+        return there
+    return item
+
+
+def _from_item(item: Any) -> Secrets:
+    tokens = tuple(bytes.fromhex(text) for text in item["tokens"]["S"].split())
+    return Secrets(bytes.fromhex(item["addresses"]["S"]), tokens)

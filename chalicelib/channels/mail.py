@@ -78,7 +78,7 @@ def _send(stage: Stage, sender: str, batch: Sequence[Publication], once: bool) -
             raise ValueError("not a result for each")
         return [_read(entry) for entry in told]
     except aws.FAILURES as error:
-        result = of_failure(error, _REFUSED_CALL)
+        result = of_failure(error, () if _is_unverified(str(error)) else _REFUSED_CALL)
         if len(batch) > 1 and result.fault == REFUSED:
             # SES refused the call as a whole and so sent none of it: one entry may be to blame.
             return [_send(stage, sender, [publication], once)[0] for publication in batch]
@@ -90,13 +90,22 @@ def _read(told: Mapping[str, Any]) -> Result:
     status, message_id = told.get("Status"), told.get("MessageId")
     if status == "SUCCESS" and message_id:
         return Result(message_id=str(message_id))
-    if status in _REFUSED_ENTRY:
+    if status in _REFUSED_ENTRY and not _is_unverified(str(told.get("Error"))):
         return Result(error=str(status), fault=REFUSED)
     if status in _LATER_ENTRY:
         return Result(error=str(status), fault=LATER)
     if not status or status == "SUCCESS":
         return Result(error="NoAnswer", fault=LATER, unknown=True)
     return Result(error=str(status), fault=PERSON)
+
+
+def _is_unverified(said: str) -> bool:
+    """Whether a mail was rejected because SES does not know that its sender is who they say, or its
+    recipient's address while the account is in the sandbox: a person has that to mend.
+
+    https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html
+    """
+    return "not verified" in said
 
 
 def _entry(publication: Publication) -> dict[str, Any]:

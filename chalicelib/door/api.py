@@ -153,6 +153,8 @@ def life(record: Record) -> dict[str, Any]:
         "template": record.template or None,
         "attempts": record.attempts,
     }
+    if record.withheld:
+        found["withheld"] = dict(record.withheld)
     if record.unknown:
         found["unknown"] = list(record.unknown)
     if record.reason:

@@ -217,6 +217,10 @@ ANSWERS: Final[dict[str, Any]] = {
         {
             "reason": _TEXT,
             "detail": {"type": "string"},
+            "withheld": {
+                **_STRINGS,
+                "description": "To whom it did not go, by destination and channel, and why.",
+            },
             "unknown": {**_TEXTS, "description": "Where it may have gone out, and nobody knows."},
             "key": {**_TEXT, "description": "The name of the key that sent it, or of who did so."},
             "test": {"type": "boolean"},
@@ -231,6 +235,7 @@ ANSWERS: Final[dict[str, Any]] = {
             "rules": _list("PlannedRule"),
             "destinations": _TEXTS,
             "suppressed": {"type": ["string", "null"], "description": "Why nobody is told."},
+            "withheld": {**_STRINGS, "description": "Whom it does not reach, and why."},
             "messages": _list("PlannedMessage"),
             "warnings": {**_TEXTS, "description": "What to look at, and what is left out here."},
         }
@@ -249,6 +254,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "PlannedMessage": _object(
         {
             "destination": _TEXT,
+            "channel": _TEXT,
             "locale": _TEXT,
             "subject": {"type": "string"},
             "bodies": {**_STRINGS, "description": "The text for each protocol, `default` first."},
@@ -257,7 +263,10 @@ ANSWERS: Final[dict[str, Any]] = {
             "template": _TEXT,
             "sms": ref("Sms"),
         },
-        {"fallback_from": _TEXT},
+        {
+            "fallback_from": _TEXT,
+            "html": {"type": "string", "description": "The HTML part of an e-mail."},
+        },
     ),
     "Sms": _object(
         {

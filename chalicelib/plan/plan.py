@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
+from chalicelib.channels.publication import Publication
 from chalicelib.events.event import Event
+from chalicelib.plan import reach
 from chalicelib.plan.compose import Composed
+from chalicelib.rules.destinations import topic_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.words import limits
 from chalicelib.words.render import Message
@@ -20,11 +24,20 @@ def plan(event: Event, lane: str, composed: Composed, routing: Routing) -> dict[
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),
         "suppressed": composed.decision.reason or None,
+        "withheld": dict(composed.withheld),
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()
         ],
         "warnings": _warnings(composed),
     }
+
+
+_WITHHELD: Final = {
+    reach.NO_CONTACT: "nothing is known by which they could be reached there",
+    reach.OPTED_OUT: "they do not want it there",
+    reach.STOPPED: "the address is stopped, because mail to it bounced or was complained of",
+    reach.GONE: "the app is not on that device any more",
+}
 
 
 def _rule(verdict: Verdict) -> dict[str, Any]:
@@ -47,38 +60,61 @@ def _rule(verdict: Verdict) -> dict[str, Any]:
 
 
 def _message(name: str, message: Message, composed: Composed, event: Event) -> dict[str, Any]:
-    destination, locale = name.rsplit("/", 1)
     publication = composed.publications[name]
-    sms = limits.sms(message.bodies.get("sms", message.bodies["default"]))
+    sms = limits.sms(_sms_text(message))
     found: dict[str, Any] = {
-        "destination": destination,
-        "locale": locale,
+        "destination": name.rpartition("/")[0] if topic_of(name) else name,
+        "channel": publication.channel,
+        "locale": message.locale,
         "subject": message.subject,
-        "bodies": dict(message.bodies),
+        "bodies": _bodies(publication, message),
         "attributes": dict(publication.attributes),
         "bytes": publication.size,
         "template": message.version,
         "sms": {"encoding": sms.encoding, "characters": sms.characters, "parts": sms.parts},
     }
-    if event.locale and event.locale != locale:
+    if publication.html:
+        found["html"] = publication.html
+    if event.locale and event.locale != message.locale:
         found["fallback_from"] = event.locale
     return found
+
+
+def _sms_text(message: Message) -> str:
+    return message.bodies.get("sms", message.bodies["default"])
+
+
+def _bodies(publication: Publication, message: Message) -> dict[str, str]:
+    """What is sent, a text for each protocol: a topic's subscribers have several, a person's channel one."""
+    if publication.channel == "topic":
+        return dict(message.bodies)
+    if publication.channel == "push":
+        payloads: dict[str, str] = json.loads(publication.message)
+        return payloads
+    return {publication.channel: publication.message}
 
 
 def _warnings(composed: Composed) -> list[str]:
     found = []
     for name, message in composed.messages.items():
-        text = message.bodies.get("sms", message.bodies["default"])
-        sms = limits.sms(text)
+        channel = composed.publications[name].channel
+        if channel not in ("topic", "sms"):
+            continue
+        sms = limits.sms(_sms_text(message))
         if sms.characters > limits.SMS_CHARACTERS:
             found.append(f"{name}: over {limits.SMS_CHARACTERS} characters, SNS sends no such SMS")
         elif sms.parts > 3:
             found.append(f"{name}: the SMS takes {sms.parts} parts")
         if "sms" not in message.bodies:
             found.append(f"{name}: there is no sms block, so an SMS gets the body")
-        if "GCM" not in message.bodies and limits.push_problem(message.bodies["default"]):
+        if (
+            channel == "topic"
+            and "GCM" not in message.bodies
+            and limits.push_problem(message.bodies["default"])
+        ):
             found.append(f"{name}: there is no push block, and the body is too large for a push")
     found += [f"{gap} where templates/{gap.place} prints it" for gap in composed.gaps]
+    found += [f"{name}: {_WITHHELD.get(why, why)}" for name, why in composed.withheld.items()]
     if not composed.messages:
         found.append("nobody hears about this event")
     return found

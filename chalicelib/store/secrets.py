@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import time
+import weakref
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,7 +27,8 @@ _BYTES: Final = 32
 # How long a worker goes on with what it read: a changed secret signs everywhere after this.
 CACHE_SECONDS: Final = 300
 
-_cache: dict[str, tuple[float, Secrets]] = {}
+# By the client that read them, for that is an account's.
+_cache: weakref.WeakKeyDictionary[Any, tuple[float, Secrets]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,31 @@ def of(stage: Stage) -> Secrets:
     ------
     TransientError : they cannot be read, or made, right now.
     """
-    name = stage.table(table.PEOPLE)
-    known = _cache.get(name)
+    known = _cache.get(stage.dynamodb)
     now = time.monotonic()
     if known is not None and known[0] > now:
         return known[1]
     try:
-        item = stage.dynamodb.get_item(TableName=name, Key=KEY, ConsistentRead=True).get("Item")
-        found = _from_item(item if item else _made(stage, name))
+        found = made(stage)
     except aws.FAILURES as error:
         raise TransientError(f"the secrets cannot be read ({aws.code_of(error)})") from None
-    _cache[name] = (now + CACHE_SECONDS, found)
+    _cache[stage.dynamodb] = (now + CACHE_SECONDS, found)
     return found
 
 
-def _made(stage: Stage, name: str) -> Any:
+def made(stage: Stage) -> Secrets:
+    """The secrets of a stage, made if there are none. The deploy does so: the lanes may only read.
+
+    Raises
+    ------
+    BotoCoreError, ClientError : the table does not answer.
+    """
+    name = stage.table(table.PEOPLE)
+    item: Any = stage.dynamodb.get_item(TableName=name, Key=KEY, ConsistentRead=True).get("Item")
+    return _from_item(item or _make(stage, name))
+
+
+def _make(stage: Stage, name: str) -> Any:
     """New secrets, or those that somebody else made at the same time."""
     item = {
         **KEY,

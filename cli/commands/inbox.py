@@ -1,7 +1,8 @@
 """What subscribers received on the local stack.
 
-`make run` subscribes one queue to every topic and writes what arrives to `.heraldo/<port>/inbox.jsonl`,
-a line per delivery; `./heraldo inbox` reads that file.
+`make run` subscribes one queue to every topic, looks for the e-mails and text messages that the local AWS
+has taken, and writes what arrives to `.heraldo/<port>/inbox.jsonl`, a line per delivery; `./heraldo inbox`
+reads that file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from botocore.exceptions import BotoCoreError
 
 from cli.stack import where
 from cli.stack.emulator import client
-from cli.stack.inbox import QUEUE, Delivery, line
+from cli.stack.inbox import LOOKED, QUEUE, Delivery, line
 
 _RECENT: Final = 5.0
 _PAUSE: Final = 0.15
@@ -49,7 +50,9 @@ class _Tail:
 class _Lanes:
     """Whether anything is still on its way on the local stack."""
 
-    def __init__(self, local: dict[str, Any]) -> None:
+    def __init__(self, local: dict[str, Any], looked: Path) -> None:
+        self._looked = looked
+        self._empty_since = 0.0
         self._sqs = client(
             "sqs",
             local["endpoint_url"],
@@ -61,7 +64,15 @@ class _Lanes:
         self._urls = [*local["queues"].values(), inbox]
 
     def are_empty(self) -> bool:
-        return not any(map(self._waiting, self._urls))
+        """Nothing is on its way, and what went to people by themselves was looked for since."""
+        if any(map(self._waiting, self._urls)):
+            self._empty_since = 0.0
+            return False
+        self._empty_since = self._empty_since or time.time()
+        try:
+            return self._looked.stat().st_mtime > self._empty_since
+        except FileNotFoundError:
+            return False
 
     def _waiting(self, url: str) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -87,8 +98,9 @@ def _print(entries: Iterator[Delivery], as_json: bool) -> list[Delivery]:
     metavar="SECONDS",
     help="Also wait for what is on its way; at most this long.",
 )
+@click.option("--open", "in_browser", is_flag=True, help="Show the latest e-mail in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def command(wait: float | None, as_json: bool) -> None:
+def command(wait: float | None, in_browser: bool, as_json: bool) -> None:
     """Show what subscribers received on the local stack.
 
     With --wait it returns as soon as something has arrived and nothing more is on its way, or when
@@ -97,10 +109,11 @@ def command(wait: float | None, as_json: bool) -> None:
     recent = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=_RECENT)
     try:
         local = where.running()
-        lanes = _Lanes(local)
+        home = where.home(urlsplit(local["endpoint_url"]).port or 0)
+        lanes = _Lanes(local, home / LOOKED)
     except (FileNotFoundError, BotoCoreError):
         raise click.ClickException("The local stack is not running; start it: make run") from None
-    tail = _Tail(where.home(urlsplit(local["endpoint_url"]).port or 0) / "inbox.jsonl")
+    tail = _Tail(home / "inbox.jsonl")
     seen = _print(iter(tail), as_json)
     if wait is not None:
         try:
@@ -114,8 +127,21 @@ def command(wait: float | None, as_json: bool) -> None:
             f"Nothing was received within {wait:g} s. Dead letters, or a rule that does not match?"
             " ./heraldo plan TYPE shows what would happen."
         )
+    if in_browser:
+        _open(seen, home)
     if not seen and not as_json:
         click.echo("Nothing yet. Send something: ./heraldo send order.shipped", file=sys.stderr)
+
+
+def _open(seen: list[Delivery], home: Path) -> None:
+    """Show the HTML of the latest e-mail that has one."""
+    html = next((entry["html"] for entry in reversed(seen) if entry.get("html")), None)
+    if html is None:
+        raise click.ClickException("There is no e-mail with an HTML part in the inbox.")
+    file = home / "inbox.html"
+    file.write_text(html, "utf-8")
+    click.echo(f"{file}", err=True)
+    click.launch(str(file))
 
 
 def _follow(

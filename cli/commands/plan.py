@@ -65,6 +65,8 @@ def _show(found: dict[str, Any]) -> None:
     for message in found["messages"]:
         sms = message["sms"]
         head = f"{message['destination']} in {message['locale']}"
+        if "html" in message:
+            head += " (with an HTML part: ./heraldo preview --open)"
         if "fallback_from" in message:
             head += f" (for {message['fallback_from']})"
         click.secho(f"\n── {head} ── {message['bytes']} bytes", bold=True)

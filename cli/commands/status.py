@@ -35,7 +35,10 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
     if found["rules"]:
         click.echo(f"  rules: {', '.join(found['rules'])}")
     for destination, message_id in found["messages"].items():
-        click.echo(f"  {destination}: SNS message {message_id}")
+        service = "SES" if destination.endswith(":email") else "SNS"
+        click.echo(f"  {destination}: {service} message {message_id}")
+    for destination, why in found.get("withheld", {}).items():
+        click.secho(f"  {destination}: not sent, {why}", fg="yellow")
 
 
 def _path_part(event_id: str) -> str:

@@ -18,8 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from chalicelib.names import Place
 from chalicelib.rules.reading import RoutingError
+from chalicelib.stage import Stage
+from chalicelib.store import secrets
 from cli import region
-from cli.deploy import chalice_state, generated, kept, package, resources
+from cli.deploy import chalice_state, generated, identity, kept, package, resources
 from cli.deploy.cloudformation import DeployError, Resource, Say, Stack
 from cli.paths import HOME, ROOT
 from cli.stages import LOCAL, STAGE
@@ -110,6 +112,8 @@ def _bring(
     kept.adopt(stack, account, template, store.hand_in)
     outputs = stack.apply(store.hand_in(template))
     kept.delete_what_stayed_empty(account, gone, say, quiet)
+    secrets.made(Stage(stage, clients))
+    identity.ensure(stage, clients, say)
     return Deployed(stack.name, outputs)
 
 

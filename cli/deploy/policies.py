@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from chalicelib import names
+from cli.stages import LOCAL
 
 API: Final = "api_handler"
 
@@ -55,6 +56,14 @@ def _table(stage: str, table: str) -> str:
     return f"arn:aws:dynamodb:*:*:table/{names.table(stage, table)}"
 
 
+def _mail(stage: str) -> list[str]:
+    """What a stage sends e-mails with. The local AWS knows no resources of this action."""
+    if stage == LOCAL:
+        return ["*"]
+    own = f"configuration-set/{names.configuration_set(stage)}"
+    return [f"arn:aws:ses:*:*:{resource}" for resource in ("identity/*", own)]
+
+
 def _logs(stage: str, function: str) -> dict[str, Any]:
     group = f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(stage, function)}:*"
     return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], group)
@@ -96,11 +105,7 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
         _allow(["sns:Publish"], "arn:aws:sns:*:*:endpoint/*"),
         # A number is no ARN: whatever is no resource of SNS's, and so no topic of anybody's.
         {"Effect": "Allow", "Action": ["sns:Publish"], "NotResource": ["arn:aws:sns:*:*:*"]},
-        _allow(
-            ["ses:SendBulkEmail"],
-            "arn:aws:ses:*:*:identity/*",
-            f"arn:aws:ses:*:*:configuration-set/{names.configuration_set(stage)}",
-        ),
+        _allow(["ses:SendBulkEmail"], *_mail(stage)),
         # A transaction is authorised through the actions that it is made of: puts.
         _allow(
             ["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:PutItem"],

@@ -241,8 +241,9 @@ class _Reader:
                 self.wrong(key, f"unknown key {key!r}{near or '; other values go under with.'}")
         known = [rule.name for rule in self.routing.rules]
         rules = self._names("rules", known)
-        topics = [f"topic:{topic}" for topic in self.routing.topics]
-        to = self._names("to", topics)
+        places = [f"topic:{topic}" for topic in self.routing.topics]
+        used = dict.fromkeys(to for rule in self.routing.rules for to in rule.to)
+        to = self._names("to", [*places, *(name for name in used if name not in places)])
         if "rules" not in self.table and "to" not in self.table:
             self.wrong("name", "expects nothing: say rules, or to, or both")
         stage = self.table.get("stage", STAGE)

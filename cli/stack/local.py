@@ -106,8 +106,12 @@ def _run(emulator: Emulator) -> None:
     def redeploy() -> None:
         where.write(emulator.port, set_again(emulator, local))
 
+    persons = threading.Thread(
+        target=_deliver_to_persons, args=(emulator, over), name="mails", daemon=True
+    )
     reload = watch.Watch(built, since, emulator.client("lambda"), redeploy, _say)
     deliveries.start()
+    persons.start()
     reload.start()
     _greet(local)
     try:
@@ -228,6 +232,23 @@ def _deliver(emulator: Emulator, queue: str, over: threading.Event) -> None:
             if over.wait(1) or emulator.failed():
                 return
             _say(f"the inbox cannot be read: {error}")
+
+
+def _deliver_to_persons(emulator: Emulator, over: threading.Event) -> None:
+    """Show what people receive by themselves, until `over`. The longer the lists, the rarer they are read."""
+    home = where.home(emulator.port)
+    persons = inbox.Persons(emulator.endpoint_url)
+    pause = 0.3
+    while not over.wait(pause):
+        begun = time.monotonic()
+        try:
+            inbox.keep(home / "inbox.jsonl", persons.new(), lambda entry: _say(inbox.line(entry)))
+            (home / inbox.LOOKED).touch()
+        except (OSError, ValueError) as error:
+            if over.wait(1) or emulator.failed():
+                return
+            _say(f"the mails cannot be read: {error}")
+        pause = max(0.3, 5 * (time.monotonic() - begun))
 
 
 def _greet(local: Local) -> None:

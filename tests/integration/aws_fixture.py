@@ -177,7 +177,7 @@ def _build(found: Stage) -> None:
         found.sqs.create_queue(QueueName=f"inbox-{topic}")
         queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:inbox-{topic}"
         found.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
-    for table, keys_of in (("ledger", ("id", "source")), ("keys", ("hash",))):
+    for table, keys_of in (("ledger", ("id", "source")), ("keys", ("hash",)), ("people", ("id",))):
         found.dynamodb.create_table(
             TableName=names.table("local", table),
             BillingMode="PAY_PER_REQUEST",

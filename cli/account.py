@@ -22,7 +22,6 @@ from chalicelib.spelling import did_you_mean
 from chalicelib.words.render import templates
 from cli import region
 from cli import target as targets
-from cli.paths import ROOT, ROUTING
 from cli.stages import LOCAL
 from cli.target import Target
 
@@ -55,7 +54,7 @@ def account(stage: str | None, *, changes: bool = False) -> Target:
 def rules(stage: str) -> Routing:
     """The `routing.toml` of this checkout, for a stage."""
     try:
-        return reading.read(ROOT / ROUTING, stage)
+        return reading.read(reading.FILE, stage)
     except RoutingError as error:
         raise click.ClickException(str(error)) from None
 

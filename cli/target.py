@@ -215,6 +215,8 @@ def event_options(*, type_required: bool = True) -> Callable[..., Any]:
         click.option("--source", help="Who says so; default: the key's name."),
         click.option("--subject", help="What the event is about."),
         click.option("--recipient", help="A customer's id."),
+        click.option("--email", help="Where that customer gets e-mail this time."),
+        click.option("--phone", help="The same for SMS: +34600111222."),
         click.option(
             "--locale",
             help="Such as es, en or es-AR; default: es.",

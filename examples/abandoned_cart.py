@@ -26,6 +26,7 @@ event = {
     "source": "/shop/carts",
     "id": "cart-7781-reminder-1",
     "recipient": "cus-2210",
+    "email": "marta@example.com",
     "data": {
         "name": "Iñaki",
         "cart": {

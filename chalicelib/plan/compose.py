@@ -206,7 +206,6 @@ def rehearse(
     except RenderError as error:
         errors.append(error)
     decision = composed.decision if composed else routing.decide(event)
-    _require_somebody(event, decision)
     rendered = {m.words: m for m in composed.messages.values()} if composed else {}
     work = _Work(event, lane, routing, templates)
     for words in sorted(_all_words(event, decision, routing, templates) - rendered.keys()):
@@ -216,6 +215,7 @@ def rehearse(
             errors.append(error)
     if composed is None or errors:
         raise RenderError.of(errors)
+    _require_somebody(event, decision)
     for message in rendered.values():
         _try_channels(work, message, decision)
     gaps: dict[str | None, Fault] = {}

@@ -425,10 +425,14 @@ def read(file: Path, stage: str | None) -> Routing:
     return load(text_of(file), stage)
 
 
+FILE = Path(__file__).parents[1] / "routing.toml"
+"""The routing of this package."""
+
+
 @functools.cache
 def routing(stage: str | None = None) -> Routing:
     """The routing of this package for a stage, loaded once for the life of the worker.
 
     Without a stage it has the rules of every stage.
     """
-    return read(Path(__file__).parents[1] / "routing.toml", stage)
+    return read(FILE, stage)

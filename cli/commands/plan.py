@@ -66,7 +66,7 @@ def _show(found: dict[str, Any]) -> None:
         sms = message["sms"]
         head = f"{message['destination']} in {message['locale']}"
         if "html" in message:
-            head += " (with an HTML part: ./heraldo preview --open)"
+            head += " with an HTML part"
         if "fallback_from" in message:
             head += f" (for {message['fallback_from']})"
         click.secho(f"\n── {head} ── {message['bytes']} bytes", bold=True)

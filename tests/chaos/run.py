@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +45,8 @@ TYPES = {
     "order.lost": (2, ()),  # no such type: a dead letter
 }
 ONCE = "order.delivered"
+# What arrives is counted where a topic's subscribers are.
+TO_RECIPIENTS = re.compile(r'\["recipient[^]]*\]')
 EXTRA_ROUTING = f'\n[types."{ONCE}"]\non_unknown = "skip"\n'
 
 
@@ -202,8 +205,9 @@ class Run:
         code = self.folder / "code"
         with zipfile.ZipFile(package.build(STAGE).zip_file) as built:
             built.extractall(code)
-        with (code / "chalicelib" / "routing.toml").open("a", encoding="utf-8") as routing:
-            routing.write(EXTRA_ROUTING)
+        routing = code / "chalicelib" / "routing.toml"
+        rules = TO_RECIPIENTS.sub('["topic:users"]', routing.read_text("utf-8"))
+        routing.write_text(rules + EXTRA_ROUTING, "utf-8")
         arn = f"arn:aws:sqs:{REGION}:{self.lane.split('/')[-2]}:{names.queue(STAGE, LANE)}"
         return subprocess.Popen(
             [

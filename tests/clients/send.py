@@ -20,6 +20,7 @@ event = m.PaymentConfirmedEvent(
     type_="payment.confirmed",
     id=unique,
     recipient=unique,
+    email=f"{unique}@example.com",
     data=m.PaymentConfirmedData.from_dict(
         schemas["PaymentConfirmedEvent"]["examples"][0]["data"],
     ),

@@ -12,6 +12,7 @@ const event: components["schemas"]["ReminderDueEvent"] = {
   type: "reminder.due",
   id: process.env.EVENT_ID,
   recipient: process.env.EVENT_ID,
+  email: "lucia@example.com",
   data: {
     name: "Lucía",
     reminder: {

@@ -36,6 +36,10 @@ class Stack:
     inbox_url: str
     folder: Path
     deliveries: list[inbox.Delivery] = field(default_factory=list)
+    persons: inbox.Persons = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.persons = inbox.Persons(self.emulator.endpoint_url)
 
     def client(self, service: str) -> Any:
         return self.emulator.client(service)
@@ -64,6 +68,7 @@ class Stack:
         sqs = self.client("sqs")
         deadline = time.monotonic() + seconds
         while True:
+            self.deliveries += self.persons.new()
             found = [entry for entry in self.deliveries if wanted(entry)]
             if len(found) >= count or time.monotonic() > deadline:
                 break
@@ -112,6 +117,16 @@ def tree(tmp_path: Path, built: package.Package) -> Path:
 def unique() -> str:
     """A name that no other test uses."""
     return f"t-{uuid.uuid4().hex[:12]}"
+
+
+def to(name: str) -> dict[str, str]:
+    """The attributes of an event for somebody of this name, whose mail no other test looks at."""
+    return {"recipient": name, "email": f"{name}@example.com"}
+
+
+def is_to(name: str) -> Callable[[inbox.Delivery], bool]:
+    """Whether a delivery is a mail to them."""
+    return lambda delivery: delivery.get("to") == f"{name}@example.com"
 
 
 def shell_environment(emulator: Emulator) -> dict[str, str]:

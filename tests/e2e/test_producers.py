@@ -17,7 +17,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from chalicelib import names
 from chalicelib.door.envelope import DETAIL_TYPE
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import Stack, is_to, to
 from tests.factories import sample
 
 
@@ -29,7 +29,7 @@ def cloud_event(unique: str, **attributes: Any) -> CloudEvent:
             "source": "/shop",
             "id": unique,
             "datacontenttype": "application/json",
-            "recipient": unique,
+            **to(unique),
             **attributes,
         },
         data=sample("order.shipped")["data"],
@@ -63,7 +63,7 @@ def test_an_event_of_the_cloudevents_sdk_arrives(stack: Stack, unique: str, mode
         202,
         {"id": unique, "status": "accepted", "lane": "orders"},
     )
-    [delivery] = stack.received(lambda d: d["attributes"].get("recipient") == unique)
+    [delivery] = stack.received(is_to(unique))
     assert "is on its way" in delivery["subject"]
 
 
@@ -93,7 +93,7 @@ def test_a_batch_of_the_sdk_has_a_result_per_event(stack: Stack, unique: str) ->
 def test_of_fifty_requests_at_once_one_is_accepted_and_one_delivery_made(
     stack: Stack, unique: str
 ) -> None:
-    event = {**sample("order.shipped"), "id": unique, "recipient": unique}
+    event = {**sample("order.shipped"), "id": unique, **to(unique)}
 
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: stack.call("POST", "/events", event), range(50)))
@@ -103,8 +103,8 @@ def test_of_fifty_requests_at_once_one_is_accepted_and_one_delivery_made(
     ]
     last = {**event, "id": f"{unique}-last"}
     assert stack.call("POST", "/events", last)[0] == 202
-    stack.received(lambda d: d["attributes"].get("recipient") == unique, count=2)
-    assert sum(d["attributes"].get("recipient") == unique for d in stack.deliveries) == 2
+    stack.received(is_to(unique), count=2)
+    assert sum(map(is_to(unique), stack.deliveries)) == 2
 
 
 def put(stack: Stack, detail: dict[str, Any]) -> str:
@@ -142,11 +142,11 @@ def dead_letter(stack: Stack, lane: str, wanted: str, seconds: float = 30) -> di
 
 
 def test_an_event_put_on_the_bus_is_delivered(stack: Stack, unique: str) -> None:
-    event = {**sample("order.shipped"), "recipient": unique}
+    event = {**sample("order.shipped"), **to(unique)}
     del event["source"]
     event_id = put(stack, event)
-    [delivery] = stack.received(lambda d: d["attributes"].get("recipient") == unique)
-    assert delivery["topic"] == "users"
+    [delivery] = stack.received(is_to(unique))
+    assert delivery["channel"] == "email"
     status, life = stack.call("GET", f"/events/{event_id}")
     assert (status, life["source"]) == (200, "eventbridge:com.abedul.shop")
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.deploy import policies
-from tests.e2e.conftest import ROOT, Stack
+from tests.e2e.conftest import ROOT, Stack, is_to, to
 
 
 def sample(event_type: str) -> dict[str, object]:
@@ -27,23 +27,23 @@ def test_the_api_answers_without_a_key_only_where_it_may(stack: Stack) -> None:
     assert stack.call("POST", "/events", sample("order.shipped"), key="hk_" + "x" * 32)[0] == 401
 
 
-def test_an_accepted_event_reaches_its_topic_in_spanish(stack: Stack, unique: str) -> None:
+def test_an_accepted_event_reaches_its_recipient_in_spanish(stack: Stack, unique: str) -> None:
     status, answer = stack.call(
-        "POST", "/events", {**sample("order.shipped"), "id": unique, "recipient": unique}
+        "POST", "/events", {**sample("order.shipped"), "id": unique, **to(unique)}
     )
 
     assert (status, answer) == (202, {"id": unique, "status": "accepted", "lane": "orders"})
-    [delivery] = stack.received(lambda d: d["attributes"].get("recipient") == unique)
-    assert delivery["topic"] == "users"
-    assert delivery["attributes"]["event_type"] == "order.shipped"
-    assert delivery["attributes"]["locale"] == "es"
+    [delivery] = stack.received(is_to(unique))
+    assert delivery["channel"] == "email"
     assert "va de camino" in delivery["subject"]
     assert "¡" in delivery["message"] or "ú" in delivery["message"]
+    assert "Lucía" in delivery["html"]
+    assert "<!doctype html>" in delivery["html"].lower()
 
 
 def test_the_ledger_tells_what_became_of_an_event(stack: Stack, unique: str) -> None:
-    stack.call("POST", "/events", {**sample("order.placed"), "id": unique, "recipient": unique})
-    stack.received(lambda d: d["attributes"].get("recipient") == unique)
+    stack.call("POST", "/events", {**sample("order.placed"), "id": unique, **to(unique)})
+    stack.received(is_to(unique))
 
     # The record follows the publication, so it may be a moment behind what was delivered.
     deadline = time.monotonic() + 10
@@ -53,7 +53,7 @@ def test_the_ledger_tells_what_became_of_an_event(stack: Stack, unique: str) -> 
 
 
 def test_an_event_without_an_id_is_taken_once(stack: Stack, unique: str) -> None:
-    event = {**sample("order.placed"), "recipient": unique}
+    event = {**sample("order.placed"), **to(unique)}
     status, first = stack.call("POST", "/events", event)
     assert status == 202
     status, second = stack.call("POST", "/events", event)
@@ -61,26 +61,26 @@ def test_an_event_without_an_id_is_taken_once(stack: Stack, unique: str) -> None
 
 
 def test_an_event_put_on_the_bus_is_delivered(stack: Stack, unique: str) -> None:
-    event = {**sample("order.placed"), "recipient": unique}
+    event = {**sample("order.placed"), **to(unique)}
     put = stack.client("events").put_events(
         Entries=[
             {"Source": "shop", "DetailType": "Heraldo Event", "Detail": json.dumps(event)},
         ]
     )
     assert put["FailedEntryCount"] == 0
-    [delivery] = stack.received(lambda d: d["attributes"].get("recipient") == unique)
-    assert delivery["attributes"]["event_type"] == "order.placed"
+    [delivery] = stack.received(is_to(unique))
+    assert "pedido" in delivery["subject"]
 
 
 def test_an_event_that_was_taken_is_not_delivered_again(stack: Stack, unique: str) -> None:
-    event = {**sample("order.delivered"), "id": unique, "recipient": unique}
+    event = {**sample("order.delivered"), "id": unique, **to(unique)}
     assert stack.call("POST", "/events", event)[0] == 202
     assert stack.call("POST", "/events", event)[1]["status"] == "duplicate"
 
     last = {**event, "id": f"{unique}-last", "subject": "last"}
     assert stack.call("POST", "/events", last)[0] == 202
-    stack.received(lambda d: d["attributes"].get("recipient") == unique, count=2)
-    assert sum(d["attributes"].get("recipient") == unique for d in stack.deliveries) == 2
+    stack.received(is_to(unique), count=2)
+    assert sum(map(is_to(unique), stack.deliveries)) == 2
 
 
 def test_a_ready_made_message_of_a_plain_script_arrives_byte_for_byte(
@@ -127,13 +127,18 @@ def test_every_event_type_is_delivered_from_its_sample(stack: Stack, unique: str
     assert all(event_type in json.dumps(answer) for event_type in types)
     for number, event_type in enumerate(types):
         event = {**sample(event_type), "id": f"{unique}-{number}"}
+        if "email" in event:
+            event |= to(f"{unique}-{number}")
         status, refusal = stack.call("POST", "/events", event)
         assert status == 202, (event_type, refusal)
 
-    def arrived(event_type: str) -> bool:
-        return bool(stack.received(lambda d: d["attributes"].get("event_type") == event_type))
-
-    assert all(map(arrived, types))
+    for number, event_type in enumerate(types):
+        is_mail = is_to(f"{unique}-{number}")
+        stack.received(
+            lambda d, wanted=event_type, mail=is_mail: (  # type: ignore[misc]
+                mail(d) or d["attributes"].get("event_type") == wanted
+            )
+        )
 
 
 def test_a_lane_may_read_its_own_queue_and_no_other(stack: Stack, unique: str) -> None:

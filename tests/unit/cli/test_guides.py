@@ -47,6 +47,7 @@ def test_rules_and_topics_of_the_guide_load() -> None:
         "example",
         "topics",
         "lanes",
+        "categories",
         "types",
     }
     text = [b for b in re.findall(r"^```toml\n(.*?)^```", RULES, re.M | re.S) if "example" not in b]

@@ -42,7 +42,7 @@ def bad(items: int, **more: Any) -> dict[str, Any]:
     """An order.placed in which every item is wrong."""
     data = sample("order.placed")["data"]
     order = {**data["order"], "items": [{}] * items}
-    return {"type": "order.placed", "data": {**data, "order": order}, **more}
+    return {"type": "order.placed", "recipient": "cus", "data": {**data, "order": order}, **more}
 
 
 def test_of_many_problems_the_first_are_named_and_the_others_counted() -> None:

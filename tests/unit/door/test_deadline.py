@@ -21,7 +21,7 @@ from tests.unit.door.fake_aws import FakeAws, connected
 Connect = Callable[[FakeAws], None]
 GATEWAY_SECONDS = 29
 COLD_START_SECONDS = 3
-EVENT = {"type": "order.shipped", "data": sample("order.shipped")["data"]}
+EVENT = {"type": "order.shipped", "recipient": "cus", "data": sample("order.shipped")["data"]}
 
 
 @pytest.fixture(scope="module")

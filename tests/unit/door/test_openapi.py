@@ -161,10 +161,8 @@ def test_binary_mode_is_in_the_document_and_does_what_it_says() -> None:
     request = Request(
         {**given, "content-type": "application/json"}, json.dumps(event["data"]).encode(), NOWHERE
     )
-    assert parse(cloudevents.read_event(request)).attributes() == {
-        **{name: value for name, value in event.items() if name != "specversion"},
-        "datacontenttype": "application/json",
-    }
+    read = json.loads(parse(cloudevents.read_event(request)).to_json())
+    assert read == {**event, "datacontenttype": "application/json"}
     settable = set(parse({"type": "t", "data": {}}).__slots__) - {"data", "extensions"}
     assert {name.removeprefix("ce-") for name in components["parameters"]} == {
         *settable - {"datacontenttype"},

@@ -31,7 +31,8 @@ def connect() -> Iterator[Connect]:
 
 def event(number: int, key: str, event_type: str = "order.shipped", **more: Any) -> dict[str, Any]:
     data = sample(event_type)["data"]
-    return {"type": event_type, "id": f"e-{number}", "partitionkey": key, "data": data, **more}
+    about = {"recipient": "cus", "partitionkey": key}
+    return {"type": event_type, "id": f"e-{number}", **about, "data": data, **more}
 
 
 def statuses(fake: FakeAws, events: list[dict[str, Any]]) -> list[str]:

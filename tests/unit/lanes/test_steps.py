@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.channels.publication import LATER, NOT_TRIED, PERSON, REFUSED, Result
+from chalicelib.channels.publication import GONE, LATER, NOT_TRIED, PERSON, REFUSED, Result
 from chalicelib.errors import PermanentError
 from chalicelib.lanes import invocation
 from chalicelib.lanes.invocation import RESERVE_SECONDS, Invocation
@@ -156,7 +156,7 @@ def test_an_end_in_order_that_could_not_be_written_is_no_death(
 SENT = Result(message_id="m")
 BUSY = Result(error="Throttled", fault=LATER)
 LOST = Result(error="ReadTimeoutError", fault=LATER, unknown=True)
-GONE = Result(error="NotFound", fault=PERSON)
+NO_TOPIC = Result(error="NotFound", fault=PERSON)
 BAD = Result(error="InvalidParameter", fault=REFUSED)
 DAY = GIVE_UP_SECONDS
 
@@ -167,8 +167,15 @@ DAY = GIVE_UP_SECONDS
         ([SENT, SENT], False, "done", "published", "", ""),
         ([SENT, BUSY], False, "kept", "retrying", "retrying", "Throttled (b)"),
         ([BUSY, BUSY], False, "kept", "retrying", "retrying", "Throttled (a, b)"),
-        ([BUSY, GONE], False, "kept", "retrying", "needs-mending", "Throttled (a); NotFound (b)"),
-        ([GONE, GONE], True, "kept", "retrying", "needs-mending", "NotFound (a, b)"),
+        (
+            [BUSY, NO_TOPIC],
+            False,
+            "kept",
+            "retrying",
+            "needs-mending",
+            "Throttled (a); NotFound (b)",
+        ),
+        ([NO_TOPIC, NO_TOPIC], True, "kept", "retrying", "needs-mending", "NotFound (a, b)"),
         ([SENT, BAD], False, "dead", "", "sns-refused", "InvalidParameter (b)"),
         ([BAD, BUSY], False, "kept", "retrying", "retrying", "InvalidParameter (a); Throttled (b)"),
         ([LOST, SENT], False, "kept", "retrying", "retrying", "ReadTimeoutError (a)"),
@@ -207,7 +214,7 @@ def test_what_nobody_knows_from_before_makes_the_outcome_unknown() -> None:
     ("attempts", "age", "outcome"),
     [(10, DAY, "kept"), (11, DAY, "dead"), (11, DAY - 1, "kept"), (100, DAY - 1, "kept")],
 )
-@pytest.mark.parametrize("result", [BUSY, GONE, LOST])
+@pytest.mark.parametrize("result", [BUSY, NO_TOPIC, LOST])
 def test_a_day_old_event_with_twelve_attempts_of_its_own_is_given_up(
     result: Result, attempts: int, age: float, outcome: str
 ) -> None:
@@ -233,3 +240,47 @@ def test_what_was_not_tried_for_want_of_time_is_no_attempt() -> None:
     found = item(attempts=3)
     settle(found, {"a": NOT_TRIED}, 0, False, AT)
     assert (found.record.attempts, found.wait) == (3, 4)
+
+
+# -- a device that is gone -------------------------------------------------------------------------
+
+PUSH = "recipient:push/0a1b2c3d"
+NO_DEVICE = Result(error="EndpointDisabled", fault=GONE)
+
+
+def settled(results: dict[str, Result], **known: Any) -> Item:
+    found = item(**known)
+    settle(found, results, 1.0, False, AT)
+    return found
+
+
+def test_who_has_no_such_device_any_more_is_told_by_the_others() -> None:
+    found = settled({PUSH: NO_DEVICE, "recipient:email": Result(message_id="m")})
+    assert (found.outcome, found.record.status) == ("done", "published")
+    assert found.record.withheld == {PUSH: "endpoint-gone"}
+    assert found.record.sent == {"recipient:email": "m"}
+
+
+def test_where_that_was_the_only_one_nobody_was_told() -> None:
+    found = settled({PUSH: NO_DEVICE})
+    assert (found.outcome, found.record.status) == ("done", "suppressed")
+    assert found.record.reason == "endpoint-gone"
+
+
+def test_a_first_of_form_that_chose_it_chooses_anew() -> None:
+    text = "recipient:push|sms"
+    found = settled({PUSH: NO_DEVICE}, chosen={text: "push", "recipient:sms|email": "sms"})
+    assert (found.outcome, found.record.status) == ("kept", "retrying")
+    assert found.record.chosen == {"recipient:sms|email": "sms"}
+    assert found.record.withheld == {PUSH: "endpoint-gone"}
+
+
+def test_a_mail_that_is_refused_is_so_by_ses_and_anything_else_by_sns() -> None:
+    refused = Result(error="x", fault=REFUSED)
+    assert settled({"recipient:email": refused}).record.reason == "ses-refused"
+    assert settled({"person:a:email": refused}).record.reason == "ses-refused"
+    assert settled({"recipient:sms": refused}).record.reason == "sns-refused"
+    assert (
+        settled({"recipient:sms": refused, "recipient:email": refused}).record.reason
+        == "sns-refused"
+    )

@@ -15,6 +15,7 @@ run: ## Bring up everything on this machine: local AWS, the app, an inbox (HERAL
 .PHONY: test
 test: ## Run every test
 	@cli/setup.sh tools dev aws clients
+	@$(PYTHON) -m tests.chromium
 	@$(PYTHON) -m pytest -n 2 --dist loadfile
 
 .PHONY: chaos

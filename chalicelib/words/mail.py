@@ -59,7 +59,7 @@ class Stationery:
 
     def mail(self, message: Message, links: Links) -> Mail:
         """A message as an e-mail."""
-        text = message.bodies.get("email") or message.bodies["default"]
+        text = _text(message)
         foot = self._foot(message.locale)
         given = {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
         shown = [(str(foot.get(name, url)), url) for name, url in given.items() if url]
@@ -67,7 +67,7 @@ class Stationery:
         if self._layout is not None:
             html = self._layout.render(
                 {
-                    "content": Markup(message.html or self.letter(text)),  # noqa: S704 - it is HTML
+                    "content": Markup(self.letter(message)),  # noqa: S704 - it is HTML
                     "links": shown,
                     "locale": message.locale,
                     "preview": preview(text),
@@ -78,7 +78,11 @@ class Stationery:
         lines = "".join(f"\n{words}: {url}" if words != url else f"\n{url}" for words, url in shown)
         return Mail(f"{text}\n{lines}" if lines else text, html)
 
-    def letter(self, text: str) -> str:
+    def letter(self, message: Message) -> str:
+        """What a mail says in HTML, without looks and layout."""
+        return message.html or self.from_text(_text(message))
+
+    def from_text(self, text: str) -> str:
         """A text as HTML. Its signature, which ends in the shop's address, leaves that to the foot."""
         shop = self.environment.shop
         before, _, last = text.rpartition("\n\n")
@@ -103,6 +107,10 @@ class Stationery:
             found = self.environment.sets(f"_mail/{nearest}.j2") if nearest else {}
             known = self._feet[locale] = found
         return known
+
+
+def _text(message: Message) -> str:
+    return message.bodies.get("email") or message.bodies["default"]
 
 
 def preview(text: str) -> str:

@@ -40,10 +40,10 @@ def from_text(text: str) -> str:
             if kind == "text":
                 html.append(f"<p>{_linked('<br>'.join(part))}</p>")
             elif kind == "item":
-                items = "".join([f"<li>{_linked(line[2:])}</li>" for line in part])
-                html.append(f"<ul>{items}</ul>")
+                items = [f"<li>{_linked(line[2:])}</li>" for line in part]
+                html += ["<ul>", *items, "</ul>"]
             elif kind == "fact":
-                html.append(f'<table class="facts">{"".join(map(_fact, part))}</table>')
+                html += ['<table class="facts">', *map(_fact, part), "</table>"]
             else:
                 for words, url in zip(part[::2], part[1::2], strict=True):
                     html.append(_call(words[:-1], url, "" if has_button else ' class="button"'))

@@ -189,6 +189,10 @@ class Templates:
         """A message as an e-mail, with these links at its foot."""
         return self._stationery.mail(message, links)
 
+    def letter(self, message: Message) -> str:
+        """What a message says as an e-mail's HTML, without looks and layout."""
+        return self._stationery.letter(message)
+
     def gaps(self, event: Event, words: str) -> list[Fault]:
         """The fields of an event that these words of its type print, and that are empty."""
         name, attributes, variables = _used(event, words)
@@ -280,8 +284,8 @@ class Templates:
         _, context = _around(self._stationery.environment, name, variables)
         inside = tidy.body(self.environment.concat(context.blocks["html"][0](context)))
         before, _, after = around.partition(_BODY)
-        letter = self._stationery.letter
-        parts = (letter(tidy.body(before)), inside, letter(tidy.body(after)))
+        as_html = self._stationery.from_text
+        parts = (as_html(tidy.body(before)), inside, as_html(tidy.body(after)))
         return "\n".join(part for part in parts if part)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import webbrowser
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +14,10 @@ from typing import Any, Final
 import click
 
 from chalicelib.spelling import did_you_mean
-from chalicelib.words import limits
+from chalicelib.words import limits, mail
 from chalicelib.words.render import Templates
 from cli import target as targets
-from cli.paths import ROOT
+from cli.paths import HOME, ROOT
 from cli.words import changes
 from cli.words.samples import NAMES, Rendering, Trouble, TroubleError, render, sample
 from cli.words.showing import side_by_side, troubles, width
@@ -39,6 +40,8 @@ _Saved = dict[Path, tuple[int, int]]
 @click.option(
     "--channel", "names", multiple=True, type=click.Choice(NAMES), help="Only this one; likewise."
 )
+@click.option("--open", "in_browser", is_flag=True, help="Show its e-mail in a browser.")
+@click.option("--html", "as_html", is_flag=True, help="Print its e-mail's HTML, and nothing else.")
 @click.option("--watch", is_flag=True, help="Show it again whenever a template is saved.")
 @click.option(
     "--diff",
@@ -61,6 +64,8 @@ def command(
     data: str | None,
     locales: tuple[str, ...],
     names: tuple[str, ...],
+    in_browser: bool,
+    as_html: bool,
     watch: bool,
     revision: str | None,
     exit_code: bool,
@@ -73,6 +78,8 @@ def command(
     ./heraldo preview order.shipped
     ./heraldo preview order.shipped --locale en --channel sms --watch
     ./heraldo preview order.shipped --data @order.json
+    ./heraldo preview order.shipped --open
+    ./heraldo preview order.shipped --locale en --html > mail.html
     ./heraldo preview --diff main
     """
     root = root.resolve()
@@ -80,6 +87,8 @@ def command(
         event_type, revision = revision, "HEAD"  # --diff TYPE reads as --diff HEAD TYPE
     if watch and (revision or as_json):
         raise click.UsageError("--watch goes with neither --diff nor --json.")
+    if in_browser + as_html + bool(watch or revision or as_json) > 1:
+        raise click.UsageError("--open and --html go with none of --watch, --diff, --json.")
     if event_type is not None:
         _check_type(root, event_type, anywhere=bool(revision))
     elif not revision or data is not None:
@@ -93,6 +102,8 @@ def command(
     view = _View(root, event_type, data, locales, names)
     if watch:
         view.watch()
+    elif in_browser or as_html:
+        sys.exit(_mails(view.renderings(), root, in_browser))
     elif as_json:
         found = view.renderings()
         print(json.dumps([as_dict(r, names) for r in found], ensure_ascii=False))
@@ -102,6 +113,27 @@ def command(
         click.echo(side_by_side([r for r in found if not r.trouble], names, width()), nl=False)
         click.echo(troubles(found, root), nl=False, err=True)
         sys.exit(any(r.trouble for r in found))
+
+
+def _mails(found: Sequence[Rendering], root: Path, in_browser: bool) -> int:
+    """Print the HTML of e-mails, or show each in a browser; gives the exit code."""
+    for rendering in found:
+        if rendering.trouble:
+            continue
+        if not rendering.html:
+            file = root / "templates" / mail.LAYOUT
+            raise click.ClickException(f"E-mails have no HTML here: there is no {file}")
+        if not in_browser:
+            click.echo(rendering.html)
+            continue
+        file = HOME / "preview" / f"{rendering.event_type}.{rendering.locale}.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(rendering.html, "utf-8")
+        click.echo(f"{rendering.event_type} in {rendering.locale}: {file}")
+        if not webbrowser.open(file.as_uri()):
+            click.echo("No browser could be started here; open that file in one.", err=True)
+    click.echo(troubles(found, root), nl=False, err=True)
+    return int(any(rendering.trouble for rendering in found))
 
 
 class _View:
@@ -228,6 +260,8 @@ def as_dict(rendering: Rendering, names: Sequence[str] = ()) -> dict[str, Any]:
     texts = rendering.channels
     sms = limits.sms(texts.get("sms", texts["body"]))
     found["channels"] = {n: t for n, t in texts.items() if not names or n in names}
+    if not names or "html" in names:
+        found["html"] = rendering.html
     found["subject_characters"] = len(texts["subject"])
     found["sms"] = {
         "falls_back": "sms" not in texts,

@@ -21,14 +21,17 @@ from chalicelib.events import bounds
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
 from chalicelib.spelling import nearest
+from chalicelib.words.mail import Links
 from chalicelib.words.render import CHANNELS, Message, RenderError, Templates
 from cli.lint.syntax import explain_syntax_error
 from cli.paths import ROOT
 
-NAMES: Final = ("subject", "body", *CHANNELS)
+NAMES: Final = ("subject", "body", "html", *CHANNELS)
 """What a template can say something in, in the order in which it is shown."""
 
 
+LINKS: Final = Links("https://abedul.example/u/…", "https://abedul.example/p/…")
+"""What stands at the foot of a mail that is only looked at."""
 # Where what SNS would refuse is written.
 _BLOCKS: Final[Mapping[str, str]] = {
     "subject": "subject",
@@ -60,7 +63,8 @@ class TroubleError(Exception):
 class Rendering:
     """What an event says in one locale: a text per channel, or the trouble.
 
-    `wanted` is the locale that was asked for, where `locale` is the one that it fell back to.
+    `wanted` is the locale that was asked for, where `locale` is the one that it fell back to. `html` is
+    its e-mail as a browser shows it, `letter` what that says, without looks and layout.
     """
 
     event_type: str
@@ -68,6 +72,8 @@ class Rendering:
     wanted: str
     channels: Mapping[str, str]
     trouble: Trouble | None = None
+    html: str = ""
+    letter: str = ""
 
 
 def sample(root: Path, event_type: str, data: Mapping[str, Any] | None = None) -> Event:
@@ -111,7 +117,15 @@ def render(templates: Templates, event: Event, wanted: str) -> Rendering:
     try:
         there = wanted in templates.words(event.type)
         locale = wanted if there else templates.words_for(event.type, wanted)
-        return Rendering(event.type, locale, wanted, channels(templates.render(event, locale)))
+        message = templates.render(event, locale)
+        return Rendering(
+            event.type,
+            locale,
+            wanted,
+            channels(message),
+            html=templates.mail(message, LINKS).html,
+            letter=templates.letter(message),
+        )
     except PermanentError as error:
         trouble = _trouble(error, templates, event, locale)
         return Rendering(event.type, locale, wanted, {}, trouble)
@@ -125,6 +139,8 @@ def channels(message: Message) -> dict[str, str]:
         if text is not None:
             push = channel == "push"
             found[channel] = json.loads(text)["notification"]["body"] if push else text
+    if message.html:
+        found["html"] = message.html
     return found
 
 
@@ -146,8 +162,8 @@ def as_text(rendering: Rendering) -> str:
     """All channels of a rendering as one text: what a golden file holds."""
     if rendering.trouble:
         return f"{place(rendering.trouble)}: {rendering.trouble.problem}\n"
-    parts = (f"== {name} ==\n{text}\n" for name, text in rendering.channels.items())
-    return "\n".join(parts)
+    texts = {**rendering.channels, "html": rendering.letter}
+    return "\n".join(f"== {name} ==\n{text}\n" for name, text in texts.items())
 
 
 def place(trouble: Trouble) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 from chalicelib.words import limits
+from chalicelib.words.mail import CLIPPED_BYTES
 from cli.words.samples import NAMES, Rendering, Trouble, place
 
 _NARROWEST: Final = 38  # cells of a column; below that, columns go one under the other
@@ -43,14 +44,16 @@ def _row(renderings: Sequence[Rendering], names: Sequence[str], cells: int) -> I
             head += f" (for {rendering.wanted})"
         heads.append([_styled(head, bold=True, underline=True)])
     yield from _joined(heads, cells)
-    shown = [n for n in NAMES if any(n in r.channels for r in renderings) or n == "sms"]
+    shown = [n for n in NAMES if any(n in r.channels for r in renderings) or n in ("html", "sms")]
     for name in shown:
         if not names or name in names:
-            yield from _joined([_cell(name, r, cells) for r in renderings], cells)
+            yield from _joined([_cell(name, r, name in names, cells) for r in renderings], cells)
 
 
-def _cell(name: str, rendering: Rendering, cells: int) -> list[tuple[str, str]]:
+def _cell(name: str, rendering: Rendering, asked: bool, cells: int) -> list[tuple[str, str]]:
     text = rendering.channels.get(name)
+    if name == "html":  # looked at in a browser, and read by who asks for it
+        text = rendering.letter if asked else None
     lines = [_styled(line, fg="cyan") for line in _wrapped(_heading(name, rendering), cells)]
     return [*lines, *((line, line) for line in _wrapped(text or "", cells)), ("", "")]
 
@@ -62,7 +65,18 @@ def _heading(name: str, rendering: Rendering) -> str:
         return f"subject {len(texts['subject'])}/{limits.SUBJECT_CHARACTERS}"
     if name == "sms":
         return f"sms {'' if text is not None else '(no block: the body goes) '}{about_sms(texts)}"
+    if name == "html":
+        return f"html {about_html(rendering)}"
     return name if text is not None else f"{name} (no block: the body goes)"
+
+
+def about_html(rendering: Rendering) -> str:
+    """Where the HTML of an e-mail comes from, and how large it is."""
+    if not rendering.html:
+        return "(no layout: e-mails are text alone)"
+    made = "" if "html" in rendering.channels else "(no block: made from the text) "
+    size = f"{len(rendering.html.encode()) / 1024:.1f}/{CLIPPED_BYTES // 1024} KiB"
+    return f"{made}{size}, shown by --open"
 
 
 def about_sms(texts: Mapping[str, str]) -> str:

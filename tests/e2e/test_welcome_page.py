@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.chromium import MISSING, QUIET, find
 from tests.e2e.conftest import Stack
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 
 def chromium(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    quiet = (
-        "--disable-background-networking --disable-component-update --disable-sync --no-first-run"
-    )
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", *quiet.split()]
+    found = find()
+    if found is None:
+        pytest.fail(MISSING, pytrace=False)
+    command = [found, "--headless", *QUIET]
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     return subprocess.run(
         [*command, "--enable-logging=stderr", profile, *arguments],

@@ -31,7 +31,7 @@ SHIPPED = "order.shipped"
 def tree(tmp_path: Path) -> Path:
     """A git repository whose subfolder is a tree with two event types."""
     root = tmp_path / "shop"
-    for folder in ("_layouts", SHIPPED, "offer.published"):
+    for folder in ("_layouts", "_mail", SHIPPED, "offer.published"):
         shutil.copytree(ROOT / "templates" / folder, root / "templates" / folder)
     git(tmp_path, "init", "--quiet")
     commit(tmp_path)
@@ -85,6 +85,62 @@ def test_a_channel_that_is_left_out_is_said_to_fall_back(tree: Path) -> None:
     assert '"notification"' not in shown
 
 
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [("", r"html \(no block: made from the text\) "), ("{% block html %}<p>Hola</p>{% endblock %}", "html ")],
+)  # fmt: skip
+def test_the_html_of_an_e_mail_is_told_of(tree: Path, block: str, told: str) -> None:
+    edit(tree, f"{SHIPPED}/es.j2", "{% block sms %}", f"{block}{{% block sms %}}")
+    shown = preview(tree, SHIPPED, "--locale", "es").output
+    assert re.search(rf"\n{told}\d+\.\d/102 KiB, shown by --open\n", shown)
+    assert "<p>" not in shown
+    asked = preview(tree, SHIPPED, "--locale", "es", "--channel", "html").output
+    assert "<p>Hola, Lucía:</p>\n" in asked
+    assert ("<p>Hola</p>\n" in asked) == bool(block)
+
+
+def test_the_html_of_an_e_mail_can_be_had(tree: Path) -> None:
+    edit(tree, f"{SHIPPED}/en.j2", "{% block body %}", "{% block body %}{{ gone }}")
+    printed = preview(tree, SHIPPED, "--html")
+    assert printed.exit_code == 1
+    assert printed.stdout.startswith("<!doctype html>")
+    assert printed.stdout.count("<!doctype html>") == 1
+    assert "en.j2:5:" in printed.stderr
+
+
+def test_without_a_layout_there_is_no_html_to_look_at(tree: Path) -> None:
+    shutil.rmtree(tree / "templates" / "_mail")
+    assert "html (no layout: e-mails are text alone)\n" in preview(tree, SHIPPED).output
+    refused = preview(tree, SHIPPED, "--html")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "there is no" in refused.stderr
+    assert "templates/_mail/layout.j2" in refused.stderr
+
+
+def test_an_e_mail_is_shown_in_a_browser(tree: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/shown\n')
+    browser.chmod(0o755)
+    arguments = [
+        sys.executable,
+        "-m",
+        "cli.main",
+        "preview",
+        SHIPPED,
+        "--open",
+        "--root",
+        str(tree),
+    ]
+    environment = {**os.environ, "BROWSER": str(browser)}
+    ran = subprocess.run(arguments, cwd=ROOT, env=environment, check=True, capture_output=True)
+    shown = [
+        Path(line.removeprefix("file://")) for line in (tmp_path / "shown").read_text().split()
+    ]
+    assert [file.name for file in shown] == [f"{SHIPPED}.en.html", f"{SHIPPED}.es.html"]
+    assert all(file.read_text("utf-8").startswith("<!doctype html>") for file in shown)
+    assert all(str(file) in ran.stdout.decode() for file in shown)
+
+
 def test_data_and_locale_can_be_given(tree: Path) -> None:
     data = json.loads((tree / "templates" / SHIPPED / "sample.json").read_text())["data"]
     given = json.dumps({**data, "name": "Ana"})
@@ -136,6 +192,7 @@ def test_json_has_all_that_people_see(tree: Path) -> None:
     [es] = json.loads(preview(tree, SHIPPED, "--locale", "es", "--json").stdout)
     assert es["channels"].keys() == {"subject", "body", "sms"}
     assert es["subject_characters"] == len(es["channels"]["subject"])
+    assert es["html"].startswith("<!doctype html>")
     assert es["sms"]["encoding"] == "GSM-7"
     assert es["sms"]["forcing"] == []
 
@@ -187,6 +244,8 @@ def test_the_caret_stands_below_the_word(tree: Path) -> None:
         ([SHIPPED, "--data", "[]"], "must be a JSON object"),
         ([SHIPPED, "--diff", "nowhere"], "git knows no revision 'nowhere'"),
         ([SHIPPED, "--watch", "--json"], "--watch goes with neither"),
+        ([SHIPPED, "--open", "--html"], "--open and --html go with none"),
+        ([SHIPPED, "--html", "--json"], "--open and --html go with none"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(tree: Path, arguments: list[str], problem: str) -> None:

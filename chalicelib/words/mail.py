@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chalicelib.words.render import Message
 
 LAYOUT: Final = "_mail/layout.j2"
+FOOT: Final = ("preferences", "unsubscribe")
+"""The words at the foot, each for the link of that name."""
 CLIPPED_BYTES: Final = 102 * 1024
 """From here on Gmail cuts a mail's HTML off, and the foot with it."""
 PREVIEW_CHARACTERS: Final = 120
@@ -61,22 +63,25 @@ class Stationery:
         """A message as an e-mail."""
         text = _text(message)
         foot = self._foot(message.locale)
-        given = {"preferences": links.preferences, "unsubscribe": links.unsubscribe}
-        shown = [(str(foot.get(name, url)), url) for name, url in given.items() if url]
-        html = ""
-        if self._layout is not None:
-            html = self._layout.render(
-                {
-                    "content": Markup(self.letter(message)),  # noqa: S704 - it is HTML
-                    "links": shown,
-                    "locale": message.locale,
-                    "preview": preview(text),
-                    "shop": self.environment.shop,
-                    "subject": message.subject,
-                }
-            )
+        given = [(name, getattr(links, name)) for name in FOOT]
+        shown = [(str(foot.get(name, url)), url) for name, url in given if url]
         lines = "".join(f"\n{words}: {url}" if words != url else f"\n{url}" for words, url in shown)
-        return Mail(f"{text}\n{lines}" if lines else text, html)
+        return Mail(f"{text}\n{lines}" if lines else text, self._html(message, text, shown))
+
+    def _html(self, message: Message, text: str, links: Sequence[tuple[str, str]]) -> str:
+        if self._layout is None:
+            return ""
+        variables = {
+            "content": Markup(self.letter(message)),  # noqa: S704 - it is HTML
+            "links": links,
+            "locale": message.locale,
+            "preview": preview(text),
+            "shop": self.environment.shop,
+            "subject": message.subject,
+        }
+        with self.environment.bounded():
+            context = self._layout.new_context(variables)
+            return self.environment.concat(self._layout.root_render_func(context))
 
     def letter(self, message: Message) -> str:
         """What a mail says in HTML, without looks and layout."""

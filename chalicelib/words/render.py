@@ -24,7 +24,8 @@ from chalicelib.words import limits, locales, tidy
 from chalicelib.words.budget import RenderTooLarge, has_gaps
 from chalicelib.words.environment import HeraldoEnvironment, make_environment
 from chalicelib.words.faults import Fault, place_of_error
-from chalicelib.words.mail import Links, Mail, Stationery
+from chalicelib.words.mail import LAYOUT, Links, Mail, Stationery
+from chalicelib.words.text import MissingField
 from chalicelib.words.tracing import trace, tracer
 from chalicelib.words.wording import WRONG, in_words
 
@@ -186,8 +187,16 @@ class Templates:
         return Message(texts["subject"], bodies, words, self.version(name), gaps, html)
 
     def mail(self, message: Message, links: Links = _NO_LINKS) -> Mail:
-        """A message as an e-mail, with these links at its foot."""
-        return self._stationery.mail(message, links)
+        """A message as an e-mail, with these links at its foot.
+
+        Raises
+        ------
+        RenderError : the layout or the foot of mails is broken, whatever the message.
+        """
+        try:
+            return self._stationery.mail(message, links)
+        except (jinja2.TemplateError, *WRONG) as error:
+            raise _broken(error, LAYOUT) from None
 
     def letter(self, message: Message) -> str:
         """What a message says as an e-mail's HTML, without looks and layout."""
@@ -217,19 +226,11 @@ class Templates:
         try:
             with self.environment.bounded():
                 return self._channels(name, variables), has_gaps()
-        except jinja2.TemplateSyntaxError as error:
-            fault = Fault(error.message or "", error.name or name, error.lineno)
-            raise RenderError("template", fault) from None
-        except jinja2.TemplateNotFound as error:
-            where = place_of_error(error) or (name, 0)
-            raise RenderError(
-                "template", Fault(f"there is no template {error.name}", *where)
-            ) from None
-        except RenderTooLarge as error:
-            where = place_of_error(error) or (name, 0)
-            raise RenderError("too-large", Fault(str(error), *where)) from None
-        except UnicodeDecodeError:
-            raise RenderError("template", Fault("is not UTF-8", name)) from None
+        except (
+            *(jinja2.TemplateSyntaxError, jinja2.TemplateNotFound),
+            *(RenderTooLarge, UnicodeDecodeError),
+        ) as error:
+            raise _broken(error, name) from None
         except (jinja2.TemplateRuntimeError, *WRONG) as error:
             # A value that is not there or is of the wrong kind: all of them are told.
             found = trace(self._tracer, name, variables, attributes).told()
@@ -287,6 +288,21 @@ class Templates:
         as_html = self._stationery.from_text
         parts = (as_html(tidy.body(before)), inside, as_html(tidy.body(after)))
         return "\n".join(part for part in parts if part)
+
+
+def _broken(error: Exception, name: str) -> RenderError:
+    """What is wrong with a template, or a file that it draws in, whatever the event."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return RenderError("template", Fault(error.message or "", error.name or name, error.lineno))
+    where = place_of_error(error) or (name, 0)
+    if isinstance(error, UnicodeDecodeError):
+        return RenderError("template", Fault("is not UTF-8", name))
+    if isinstance(error, jinja2.TemplateNotFound):
+        return RenderError("template", Fault(f"there is no template {error.name}", *where))
+    if isinstance(error, MissingField):
+        return RenderError("template", Fault("is missing", *where, path=error.field, missing=True))
+    reason = "too-large" if isinstance(error, RenderTooLarge) else "template"
+    return RenderError(reason, Fault(in_words(error), *where))
 
 
 _BODY: Final = "\0"

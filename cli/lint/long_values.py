@@ -75,10 +75,11 @@ def _fitting(long: list[tuple[Path, int]]) -> Iterator[tuple[Path, int]]:
 
 
 def _with(rendering: Rendering, tree: Tree, long: Mapping[Path, int]) -> RenderError | None:
-    """What is wrong with the message if these fields are that long."""
+    """What is wrong with the message, or its mail, if these fields are that long."""
     data = _longer(rendering.sample.data, (), long)
     sample = dataclasses.replace(rendering.sample, data=data)
-    return tree.render(rendering.name, rendering.event_type, rendering.locale, sample).error
+    found = tree.render(rendering.name, rendering.event_type, rendering.locale, sample)
+    return found.error or tree.clipped(found)
 
 
 def _longer(value: Any, path: Path, long: Mapping[Path, int]) -> Any:

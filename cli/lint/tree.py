@@ -18,9 +18,12 @@ from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
 from chalicelib.words import contract
 from chalicelib.words.contract import Field, Needs, Reader
+from chalicelib.words.faults import Fault
+from chalicelib.words.mail import CLIPPED_BYTES
 from chalicelib.words.render import Message, RenderError, Templates
 from cli.lint.locales import is_locale, is_words
 from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
+from cli.words.layouts import LINKS
 
 if TYPE_CHECKING:
     from cli.lint.absent import Absent
@@ -279,6 +282,28 @@ class Tree:
             ):
                 found.append(self.render(name, event_type, locale, sample))
         return found
+
+    @cached_property
+    def refused_mails(self) -> list[RenderError]:
+        """Why samples that render make no mail."""
+        refused = (self._mail(r.message)[1] for r in self.renderings if r.message is not None)
+        return [error for error in refused if error is not None]
+
+    def _mail(self, message: Message) -> tuple[str, RenderError | None]:
+        """The HTML of a message's mail, or what is wrong with that."""
+        try:
+            return self.templates.mail(message, LINKS).html, None
+        except RenderError as error:
+            return "", error
+
+    def clipped(self, rendering: Rendering) -> RenderError | None:
+        """What is wrong with a mail that is larger than what Gmail shows."""
+        html = self._mail(rendering.message)[0] if rendering.message else ""
+        size = len(html.encode())
+        if size <= CLIPPED_BYTES:
+            return None
+        what = f"the HTML of its mail has {size:,} bytes; Gmail cuts off after {CLIPPED_BYTES:,}"
+        return RenderError("mail-clipped", Fault(what, rendering.name))
 
     @cached_property
     def too_long(self) -> list[TooLong]:

@@ -14,8 +14,12 @@ from typing import Final
 import click
 
 from chalicelib.spelling import nearest
+from chalicelib.words.faults import Fault
+from chalicelib.words.mail import Links
 
 FOLDER: Final = "templates/_mail"
+LINKS: Final = Links("https://abedul.example/u/…", "https://abedul.example/p/…")
+"""What stands at the foot of a mail that is only looked at."""
 # What the compiler knows of https://documentation.mjml.io/#components. It lets all else through, to be
 # sent as it stands.
 _TAGS: Final = (
@@ -95,6 +99,17 @@ def template(source: str, file: str) -> str:
         raise LayoutError(file, [flaw]) from None
     rules = " ".join(f"{', '.join(names)} {{ {style} }}" for _, names, style in _rules(source))
     return f'{{% set content = content|styled("{rules}") %}}\n{html}\n'
+
+
+def written_in(root: Path, fault: Fault) -> tuple[str, int]:
+    """The file in which somebody wrote what a template does wrong, and the line; 0 where that is unknown."""
+    file = f"templates/{fault.template}"
+    layout = (root / file).with_suffix(".mjml")
+    if not layout.is_file():
+        return file, fault.line
+    lines = layout.read_text("utf-8").splitlines()
+    here = (n for n, line in enumerate(lines, 1) if fault.path and fault.path in line)
+    return layout.relative_to(root).as_posix(), next(here, 0)
 
 
 def _flaws(source: str) -> Iterator[Flaw]:

@@ -21,17 +21,15 @@ from chalicelib.events import bounds
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
 from chalicelib.spelling import nearest
-from chalicelib.words.mail import Links
 from chalicelib.words.render import CHANNELS, Message, RenderError, Templates
 from cli.lint.syntax import explain_syntax_error
 from cli.paths import ROOT
+from cli.words.layouts import LINKS
 
 NAMES: Final = ("subject", "body", "html", *CHANNELS)
 """What a template can say something in, in the order in which it is shown."""
 
 
-LINKS: Final = Links("https://abedul.example/u/…", "https://abedul.example/p/…")
-"""What stands at the foot of a mail that is only looked at."""
 # Where what SNS would refuse is written.
 _BLOCKS: Final[Mapping[str, str]] = {
     "subject": "subject",

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser
 from chalicelib.words.mail import CLIPPED_BYTES
 from chalicelib.words.render import RenderError, templates
 from cli.paths import ROOT
-from cli.words.samples import LINKS, sample
+from cli.words.layouts import LINKS
+from cli.words.samples import sample
 from tests.browser.mails import MAILS, WIDTHS, look
 
 MARKUP = """</td></table><script>document.title = "run"</script><img src=x onerror="document.title='run'"> & " ' <b>x"""

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 
 from chalicelib.words.render import templates
 from cli.paths import ROOT
-from cli.words.samples import LINKS, sample
+from cli.words.layouts import LINKS
+from cli.words.samples import sample
 from tests.browser.mails import MAILS, WIDTHS, look
 
 

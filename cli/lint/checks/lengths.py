@@ -17,8 +17,8 @@ def _over(tree: Tree, reason: str, block: str, remedy: str) -> Iterator[Told]:
             yield Told(rendering.file, line, rendering.error.first.problem, remedy)
 
 
-def _may_be_over(tree: Tree, reason: str, block: str) -> Iterator[Told]:
-    """The fields that could make a message longer than SNS takes."""
+def may_be_over(tree: Tree, reason: str, block: str) -> Iterator[Told]:
+    """The fields that could make a message longer than its channel takes."""
     for found in tree.too_long:
         if found.error.reason == reason:
             yield Told(
@@ -66,13 +66,13 @@ def push_falls_back(tree: Tree) -> Iterator[Told]:
 @check("subject-may-be-too-long", "warning")
 def subject_may_be_too_long(tree: Tree) -> Iterator[Told]:
     """A value that the door takes makes a subject longer than SNS takes: cut it with `|truncate(40)`."""
-    yield from _may_be_over(tree, "subject", "subject")
+    yield from may_be_over(tree, "subject", "subject")
 
 
 @check("sms-may-be-too-long", "warning")
 def sms_may_be_too_long(tree: Tree) -> Iterator[Told]:
     """A value that the door takes makes an SMS longer than SNS takes: cut it with `|truncate(40)`."""
-    yield from _may_be_over(tree, "sms-too-long", "sms")
+    yield from may_be_over(tree, "sms-too-long", "sms")
 
 
 @check("push-may-be-too-large", "warning")
@@ -80,4 +80,4 @@ def push_may_be_too_large(tree: Tree) -> Iterator[Told]:
     """A value that the door takes makes a push message larger than Apple and Google take: cut it with
     `|truncate(40)`.
     """
-    yield from _may_be_over(tree, "push-too-large", "push")
+    yield from may_be_over(tree, "push-too-large", "push")

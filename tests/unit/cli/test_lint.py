@@ -108,6 +108,20 @@ def mjml(inside: str, rules: str = "") -> Tree:
     return {LAYOUT: f"<mjml>\n{style}<mj-body>{inside}</mj-body></mjml>"}
 
 
+FEET = {
+    f"templates/_mail/{locale}.j2": "{% set preferences = 'x' %}{% set unsubscribe = 'y' %}"
+    for locale in ("es", "en")
+}
+
+
+def html(text: str) -> Tree:
+    """Templates with this in a block html, which begins on line 9."""
+    return {
+        f"templates/order.placed/{locale}.j2": f"{words}{{% block html %}}{text}{{% endblock %}}\n"
+        for locale, words in (("es", ES), ("en", EN))
+    }
+
+
 OF_ES = "templates/order.placed/es.j2"
 OF_SAMPLE = "templates/order.placed/sample.json"
 BASE = "templates/_layouts/base.j2"
@@ -466,6 +480,44 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         "error", "mail-layout", LAYOUT, 2, "@media"),
     "a rule that would end the tag's style": (
         mjml("", 'p { font-family: "A" }'), "error", "mail-layout", LAYOUT, 2, "use '"),
+    "a layout that prints what no shop says": (
+        {LAYOUT: None, "templates/_mail/layout.j2": "<p>\n{{ shop.phone }}", **FEET},
+        "error", "mail-layout", "templates/_mail/layout.j2", 2, "shop.phone"),
+    "the same in MJML": (
+        mjml("<mj-raw>\n{{ shop.phone }}</mj-raw>")
+        | {"templates/_mail/layout.j2": "{{ shop.phone }}", **FEET},
+        "error", "mail-layout", LAYOUT, 3, "shop.phone"),
+    "a filter in a layout that there is not": (
+        {"templates/_mail/layout.j2": "\n{{ content|stiled }}", **FEET},
+        "error", "mail-layout", "templates/_mail/layout.j2", 2, "stiled"),
+    "a mail that Gmail cuts off": (
+        {"templates/_mail/layout.j2": f"{{{{ content }}}}{'x' * 105_000}", **FEET},
+        "warning", "mail-clipped", OF_ES, 0, "Gmail cuts off after 104,448"),
+    "a value with which Gmail cuts a mail off": (
+        {**html("{{ name }}" * 12), "templates/_mail/layout.j2": "{{ content }}", **FEET},
+        "warning", "mail-may-be-clipped", OF_ES, 9, "data.name of 10,000 characters"),
+    "a foot that is not written in a language": (
+        {"templates/_mail/layout.j2": "{{ content }}", "templates/_mail/es.j2": FEET["templates/_mail/es.j2"]},
+        "warning", "mail-foot", "templates/_mail/en.j2", 0, "mails are written in en"),
+    "a foot without the words for a link": (
+        {"templates/_mail/es.j2": "{% set preferences = 'x' %}"},
+        "warning", "mail-foot", "templates/_mail/es.j2", 0, "{% set unsubscribe"),
+    "block html in one language": (
+        es("{% block sms %}", "{% block html %}<p>Hola</p>{% endblock %}{% block sms %}"),
+        "warning", "html-in-one-language", "templates/order.placed/en.j2", 0, "es.j2 has one"),
+    "a value that is not escaped": (
+        html("\n{{ name|safe }}"), "warning", "html-unescaped", OF_ES, 10, "|safe"),
+    "a part that is not escaped": (
+        html("{% autoescape false %}{{ name }}{% endautoescape %}"),
+        "warning", "html-unescaped", OF_ES, 9, "autoescape"),
+    "a link to wherever the data says": (
+        html('<p>\n<a href="{{ note }}">x</a></p>'), "warning", "html-link", OF_ES, 10, "|link"),
+    "a picture from wherever the data says": (
+        html('<img src="{{ note if name else shop }}">'), "warning", "html-link", OF_ES, 9, "|link"),
+    "a tag that is not closed": (
+        html("<p><b>{{ name }}</p>"), "warning", "html-unclosed", OF_ES, 9, "<b> is not closed"),
+    "a tag that closes nothing": (
+        html("{{ name }}</p>"), "warning", "html-unclosed", OF_ES, 9, "</p> closes nothing"),
 }  # fmt: skip
 
 
@@ -492,6 +544,11 @@ def test_lint_finds(tmp_path: Path, mistake: str) -> None:
         {"templates/order.placed/es-AR.j2": ES},
         {"templates/order.placed/.es.j2.swp": b"\x00\xff"},
         {"templates/_drafts/x/es.j2": "{% extends 'gone' %}"},
+        html(
+            '<p><a href="{{ note|link if false else "https://a.example" }}">{{ name }}</a><br>'
+            '<a href="mailto:{{ name }}">x</a></p>'
+        ),
+        {"templates/_mail/layout.j2": "{{ content }}", **FEET},
     ],
 )
 def test_what_is_right_is_not_found(tmp_path: Path, change: Tree) -> None:

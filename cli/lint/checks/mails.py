@@ -12,8 +12,10 @@ from jinja2 import nodes
 
 from chalicelib.words.locales import nearest
 from chalicelib.words.mail import FOOT
+from chalicelib.words.render import locale_of
 from cli.lint.checks.lengths import may_be_over
 from cli.lint.finding import Told, check
+from cli.lint.locales import audience_of
 from cli.lint.tree import Tree
 from cli.lint.unknown import defined_names
 from cli.words import layouts
@@ -79,7 +81,8 @@ def mail_foot(tree: Tree) -> Iterator[Told]:
                 yield Told(f"templates/_mail/{locale}.j2", 0, what, remedy)
     if not (tree.folder / "_mail" / "layout.j2").is_file():
         return
-    for locale in sorted({locale for locales in tree.needs.values() for locale in locales}):
+    written = {locale_of(words) for of_type in tree.needs.values() for words in of_type}
+    for locale in sorted(written):
         if nearest(locale, feet) is None:
             what = f"mails are written in {locale}, and what stands at their foot is not"
             yield Told(
@@ -97,9 +100,11 @@ def html_in_one_language(tree: Tree) -> Iterator[Told]:
     """
     for event_type, locales in tree.needs.items():
         there = [locale for locale, needs in locales.items() if "html" in needs.blocks]
-        for locale in locales.keys() - there if there else ():
-            what = f"has no block html, and {there[0]}.j2 has one, so that their mails differ"
-            yield Told(f"templates/{event_type}/{locale}.j2", 0, what, "write it in each")
+        for locale in sorted(locales.keys() - there):
+            alike = [other for other in there if audience_of(other) == audience_of(locale)]
+            if alike:
+                what = f"has no block html, and {alike[0]}.j2 has one, so that their mails differ"
+                yield Told(f"templates/{event_type}/{locale}.j2", 0, what, "write it in each")
 
 
 @check("html-unescaped", "warning")

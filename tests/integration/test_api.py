@@ -305,6 +305,7 @@ def test_what_became_of_an_event_is_told(door: Client) -> None:
     post(door, shipped(1))
     answer = get(door, "/events/e-1")
     assert answer.json_body["status"] == "accepted"
+    assert (answer.json_body["type"], answer.json_body["lane"]) == ("order.shipped", "orders")
     assert answer.json_body["timeline"][0]["status"] == "accepted"
     assert get(door, "/events/nobody").status_code == 404
 

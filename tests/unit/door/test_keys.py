@@ -54,9 +54,50 @@ def test_the_first_source_is_that_of_an_event_which_names_none() -> None:
     assert key_of(source="/pos shop").source == "/pos"
 
 
+@pytest.mark.parametrize(
+    ("types", "event_type", "may"),
+    [
+        ("", "order.shipped", True),
+        ("offer.*", "offer.published", True),
+        ("offer.*", "offers.published", False),
+        ("offer.*", "order.shipped", False),
+        ("order.shipped", "order.shipped", True),
+        ("order.shipped", "order.shipped.again", False),
+        ("offer.* order.shipped", "order.shipped", True),
+        ("offer.* order.shipped", "order.placed", False),
+    ],
+)
+def test_a_key_is_for_its_types_and_where_it_names_none_for_all(
+    types: str, event_type: str, may: bool
+) -> None:
+    assert (key_of(types=types) if types else key_of()).may_type(event_type) is may
+
+
+@pytest.mark.parametrize(
+    ("headers", "scope", "status", "slug"),
+    [
+        ({}, "send", 401, "no-key"),
+        ({"authorization": "Basic c2hvcDpzaG9w"}, "send", 401, "no-key"),
+        ({"authorization": "Bearer hk_nobody-knows-this-key"}, "send", 401, "unknown-key"),
+        ({"authorization": f"Bearer {SECRET}"}, "admin", 403, "scope"),
+    ],
+)
+def test_who_is_refused_learns_why_and_how_to_show_a_key(
+    headers: dict[str, str], scope: str, status: int, slug: str
+) -> None:
+    with connected() as connect:
+        fake = FakeAws()
+        connect(fake)
+        with pytest.raises(Problem) as refused:
+            keys.require(Request(headers, b"", fake.request().stage), scope)
+    assert (refused.value.status, refused.value.slug) == (status, slug)
+    challenge = {"WWW-Authenticate": 'Bearer realm="heraldo"'} if status == 401 else {}
+    assert refused.value.headers == challenge
+
+
 SIGNERS: dict[str, str] = {
     "arn:aws:iam::123456789012:user/warehouse": "warehouse",
-    "arn:aws:iam::123456789012:user/division/warehouse": "warehouse",
+    "arn:aws:iam::123456789012:user/division/north/warehouse": "warehouse",
     "arn:aws:sts::123456789012:assumed-role/shop/somebody": "shop",
     "arn:aws:sts::123456789012:assumed-role/shop/warehouse": "shop",
     "arn:aws:sts::123456789012:assumed-role/shop/a@b.example": "shop",

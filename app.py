@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Chalice, IAMAuthorizer, Response, SQSEvent
 
 from chalicelib import aws, checkout, log, names
-from chalicelib.door import api, http
+from chalicelib.door import api, http, recipients
 from chalicelib.door import bus as eventbridge
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch
@@ -42,6 +42,26 @@ def get_event(event_id: str) -> Response:
 @app.route("/event-types", methods=READ, **KEYED)
 def get_event_types() -> Response:
     return answer(api.get_event_types)
+
+
+@app.route("/recipients/{recipient_id}", methods=READ, **KEYED)
+def get_recipient(recipient_id: str) -> Response:
+    return answer(lambda request: recipients.get(request, recipient_id))
+
+
+@app.route("/recipients/{recipient_id}", methods=["PUT"], **KEYED)
+def put_recipient(recipient_id: str) -> Response:
+    return answer(lambda request: recipients.put(request, recipient_id))
+
+
+@app.route("/recipients/{recipient_id}", methods=["PATCH"], **KEYED)
+def patch_recipient(recipient_id: str) -> Response:
+    return answer(lambda request: recipients.patch(request, recipient_id))
+
+
+@app.route("/recipients/{recipient_id}", methods=["DELETE"], **KEYED)
+def delete_recipient(recipient_id: str) -> Response:
+    return answer(lambda request: recipients.delete(request, recipient_id))
 
 
 @app.route("/health", methods=READ, **OPEN)

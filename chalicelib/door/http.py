@@ -51,7 +51,7 @@ TITLES: Final = {
     409: "That id stands for another event",
     413: "The request is too large",
     415: "That content type is not taken",
-    422: "The event cannot be accepted",
+    422: "What was sent cannot be accepted",
     429: "Too many requests",
     500: "Something is wrong on our side",
     503: "Try again in a moment",

@@ -9,7 +9,7 @@ claim and queues it again, which FIFO deduplication and the ledger make harmless
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,7 +24,7 @@ from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.store import claims as ledger_claims
-from chalicelib.store import fingerprint, statuses
+from chalicelib.store import fingerprint, secrets, statuses
 from chalicelib.store.record import EventKey, Record, now_text
 from chalicelib.words.render import RenderError, Templates, templates
 
@@ -118,23 +118,40 @@ def accept(
     A `TransientError` among the results says that this event was not taken and may be sent again. So
     it is with every event behind it that has its ordering key, which would overtake it otherwise.
     """
-    claims = [_Claim(c, sender) for c in checked]
+    try:
+        claims = [_Claim(c, sender, _addresses(stage, c.event, patience)) for c in checked]
+    except TransientError as error:
+        return [error for _ in checked]
     _claim(stage, claims, patience)
     _enqueue(stage, _in_order(claims), patience)
     return [claim.result() for claim in claims]
 
 
+def _addresses(stage: Stage, found: Event, patience: Patience) -> dict[str, str]:
+    """What stands in the ledger for the addresses that came with an event.
+
+    Raises
+    ------
+    TransientError : the key of their hashes cannot be read.
+    """
+    given = {"email": found.email, "phone": found.phone}
+    if not any(given.values()):
+        return {}
+    hash_of = patience.for_another().ask(lambda: secrets.of(stage)).hash_of
+    return {name: hash_of(address) for name, address in given.items() if address}
+
+
 class _Claim:
     """One event on its way into the ledger and the queue."""
 
-    def __init__(self, checked: Checked, sender: str) -> None:
+    def __init__(self, checked: Checked, sender: str, addresses: Mapping[str, str]) -> None:
         self.checked = checked
         self.sender = sender
         self.lane = checked.lane
         named = bool(checked.event.id)
         self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
         said = checked.event if checked.timed else replace(checked.event, time=None)
-        self.fields = fingerprint.of(said)
+        self.fields = fingerprint.of(said, addresses)
         # Without an id, equal content within FIFO's five minutes is one event: this finds it.
         self.content = "" if named else self._content()
         self.duplicate = False

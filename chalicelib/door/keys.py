@@ -1,4 +1,4 @@
-"""API keys: who may send and who may read. Only a key's SHA-256 is ever stored.
+"""API keys: who may send, who may read, and who may see people. Only a key's SHA-256 is ever stored.
 
 A key's own randomness (192 bits) is what protects it, so a fast hash is enough.
 """
@@ -20,7 +20,7 @@ from chalicelib.door import http
 from chalicelib.door.http import Problem, Request
 from chalicelib.errors import TransientError
 
-SCOPES: Final = ("send", "read", "admin")
+SCOPES: Final = ("send", "read", "people", "admin")
 # How long a worker trusts what it read: a revoked key is refused at the latest after this.
 CACHE_SECONDS: Final = 60
 # That a key is not known is kept for a moment only: it spares the table a guesser's repetitions, and

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chalicelib import names
-from chalicelib.door import cloudevents, http, schemas
+from chalicelib.door import cloudevents, http, profile, recipients, schemas
 from chalicelib.events import event
 
 
@@ -122,6 +122,60 @@ _BATCH: Final[dict[str, Any]] = {
 _BATCH_BODY: Final = {"required": True, "content": {cloudevents.BATCHED: {"schema": _BATCH}}}
 
 
+def _recipient() -> dict[str, Any]:
+    """What there is at the address of one recipient."""
+    found = {"200": _json("What is kept of them", "Recipient")}
+    refusals = _refusals(400, 401, 403, 503)
+    body = {"schema": schemas.ref("RecipientFields")}
+    merge, plain = recipients.PATCH_TYPES
+    whose = {
+        "parameters": [
+            {
+                "name": "id",
+                "in": "path",
+                "required": True,
+                "description": "The shop's own id of them: an event's `recipient`.",
+                "schema": {"type": "string", "pattern": profile.ID, "maxLength": event.MAX_ID},
+            }
+        ]
+    }
+    return {
+        "get": {
+            "operationId": "getRecipient",
+            **whose,
+            "summary": "All that is kept of a recipient",
+            "responses": {**found, **refusals, **_refusals(404)},
+        },
+        "put": {
+            "operationId": "putRecipient",
+            **whose,
+            "summary": "Keep this of a recipient, and nothing more",
+            "description": "But preferences and consent stay unless they are named.",
+            "requestBody": {"required": True, "content": {plain: body}},
+            "responses": {
+                **found,
+                "201": _json("They are new", "Recipient"),
+                **refusals,
+                **_refusals(413, 415, 422),
+            },
+        },
+        "patch": {
+            "operationId": "patchRecipient",
+            **whose,
+            "summary": "Change what is named of a recipient; null takes away",
+            "description": f"JSON Merge Patch (RFC 7396), also as {merge}.",
+            "requestBody": {"required": True, "content": {plain: body}},
+            "responses": {**found, **refusals, **_refusals(404, 413, 415, 422)},
+        },
+        "delete": {
+            "operationId": "eraseRecipient",
+            **whose,
+            "summary": "Erase a recipient",
+            "responses": {"204": {"description": "Erased"}, **refusals, **_refusals(404)},
+        },
+    }
+
+
 def _paths() -> dict[str, Any]:
     one = schemas.ref("Event")
     door = _refusals(400, 401, 403, 413, 415, 422, 503)
@@ -220,6 +274,7 @@ def _paths() -> dict[str, Any]:
                 },
             }
         },
+        "/recipients/{id}": _recipient(),
         "/event-types": {
             "get": {
                 "operationId": "getEventTypes",

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from chalicelib.door import bounded
-from chalicelib.events import event
+from chalicelib.door import bounded, profile
+from chalicelib.events import addresses, event
 from chalicelib.plan import catalog
+from chalicelib.rules.destinations import CHANNELS
 from chalicelib.store.statuses import STATUSES
 from chalicelib.words.render import templates
 
@@ -132,13 +133,14 @@ ATTRIBUTES: Final[dict[str, Any]] = {
         "description": "A customer's id.",
     },
     "email": {
-        **_LINE,
-        "maxLength": event.MAX_ATTRIBUTE,
+        "type": ["string", "null"],
+        "format": "email",
+        "maxLength": addresses.EMAIL_CHARACTERS,
         "description": "Where its recipient is reached by e-mail this time; used, and kept nowhere.",
     },
     "phone": {
-        **_LINE,
-        "maxLength": event.MAX_ATTRIBUTE,
+        "type": ["string", "null"],
+        "pattern": addresses.PHONE,
         "description": "The same by SMS: a number such as +34600111222.",
     },
     "locale": {
@@ -177,7 +179,73 @@ def _list(of: str) -> dict[str, Any]:
     return {"type": "array", "items": ref(of)}
 
 
+_NOTHING: Final = {"type": "null"}
+_CHANNELS: Final = list(CHANNELS)
+# What may be said of a recipient; null takes a field away.
+_RECIPIENT: Final[dict[str, Any]] = {
+    "locale": {"type": ["string", "null"], "pattern": event.LOCALE},
+    "time_zone": {
+        "type": ["string", "null"],
+        "description": "Of IANA, such as America/Argentina/Buenos_Aires.",
+    },
+    "email": ATTRIBUTES["email"] | {"description": "Where they get e-mail."},
+    "phone": ATTRIBUTES["phone"] | {"description": "In international form, such as +34600111222."},
+    "push": {
+        "type": ["array", "null"],
+        "maxItems": profile.PUSH_ENDPOINTS,
+        "items": {"type": "string", "pattern": profile.ENDPOINT},
+        "description": "ARNs of SNS platform endpoints, one for each device.",
+    },
+    "preferences": {
+        "type": ["object", "null"],
+        "description": 'By category and channel, what they want: {"promotions": {"sms": false}}.',
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "propertyNames": {"enum": _CHANNELS},
+            "additionalProperties": {"type": ["boolean", "null"]},
+        },
+    },
+    "consent": {
+        "type": ["object", "null"],
+        "description": "By category, when and how they agreed to it.",
+        "additionalProperties": {"oneOf": [_NOTHING, ref("Consent")]},
+    },
+}
+
 ANSWERS: Final[dict[str, Any]] = {
+    "RecipientFields": {
+        "type": "object",
+        "properties": _RECIPIENT,
+        "additionalProperties": False,
+    },
+    "Consent": _object(
+        {
+            "at": _MOMENT,
+            "how": {
+                **_TEXT,
+                "maxLength": profile.HOW_CHARACTERS,
+                "pattern": event.LINE,
+            },
+        },
+        additionalProperties=False,
+    ),
+    "Recipient": _object(
+        {"id": _TEXT},
+        {
+            **_RECIPIENT,
+            "stopped": {
+                "type": "object",
+                "description": "The channels whose address nothing is sent to any more, and why.",
+                "additionalProperties": ref("Stop"),
+            },
+            "soft_bounces": {
+                "type": "object",
+                "description": "How often in a row mail came back for a while, by channel.",
+                "additionalProperties": {"type": "integer"},
+            },
+        },
+    ),
+    "Stop": _object({"reason": _TEXT, "at": _MOMENT, "detail": {"type": "string"}}),
     "Accepted": _object(
         {"id": _TEXT, "status": {"enum": ["accepted", "duplicate"]}, "lane": _TEXT},
         {"warnings": _list("FieldProblem")},

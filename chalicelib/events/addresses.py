@@ -1,7 +1,7 @@
 """What is an e-mail address, and what a telephone number: enough to know that a provider takes it.
 
-Whether somebody reads there, only sending to it shows. No library is loaded for it: `email-validator` and
-`phonenumbers` are for the command line, which also reads what people write down.
+Whether somebody reads there, only sending to it shows. No library is loaded for it in Lambda: the command
+line has `phonenumbers`, for it also reads numbers as people write them down.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.errors import FieldError, InvalidEvent
+from chalicelib.events.addresses import email_problem, normal_email, phone_problem
 
 # Together they are the ledger's key, of at most 2,048 and 1,024 bytes of UTF-8:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -198,6 +199,7 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
     locale = named.get("locale")
     if locale is not None and not _LOCALE.match(locale):
         errors.append(FieldError("locale", "must be a language tag such as es or es-AR"))
+    _check_addresses(named, errors)
     times = {name: _time(raw, name, errors) for name in _TIMES if name in raw}
     deliverat = times.pop("deliverat", None)
     if deliverat is not None and timestamp(deliverat) > datetime.now(UTC):
@@ -224,6 +226,17 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
         **named,
         **times,
     )
+
+
+def _check_addresses(named: dict[str, str | None], errors: list[FieldError]) -> None:
+    """Refuse what nothing can be sent to, and write the rest as it is sent to and compared."""
+    email, phone = named.get("email"), named.get("phone")
+    if email is not None:
+        if problem := email_problem(email):
+            errors.append(FieldError("email", problem))
+        named["email"] = normal_email(email)
+    if phone is not None and (problem := phone_problem(phone)):
+        errors.append(FieldError("phone", problem))
 
 
 def shown(name: object, otherwise: str) -> str:

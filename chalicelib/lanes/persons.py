@@ -47,8 +47,8 @@ def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) ->
     addresses: dict[str, people.Person] = {}
     for item in items:
         found = people.from_item(item)
-        if found.id.startswith(people.ADDRESS):
-            addresses[found.id.removeprefix(people.ADDRESS)] = found
+        if found.kind == people.ADDRESS:
+            addresses[found.id] = found
         else:
             persons[found.id] = found
     if not by_address and not any(person.stopped for person in persons.values()):

@@ -12,7 +12,7 @@ from typing import Final
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events.event import Event
-from chalicelib.plan.reach import ANYBODY, NO_CONTACT, Contact, Known, reach
+from chalicelib.plan.reach import ANYBODY, Contact, Known, reach
 from chalicelib.rules.destinations import RECIPIENT, parse, topic_of
 from chalicelib.rules.routing import Category, Decision, Routing
 from chalicelib.words import limits
@@ -216,8 +216,10 @@ def rehearse(
     if composed is None or errors:
         raise RenderError.of(errors)
     _require_somebody(event, decision)
+    made = {(composed.messages[name].words, p.channel) for name, p in composed.publications.items()}
     for message in rendered.values():
-        _try_channels(work, message, decision)
+        for channel in sorted(_channels(decision) - {c for w, c in made if w == message.words}):
+            _try(work, message, channel)
     gaps: dict[str | None, Fault] = {}
     for message in rendered.values():
         for gap in templates.gaps(event, message.words) if message.gaps else ():
@@ -238,19 +240,24 @@ def _require_somebody(event: Event, decision: Decision) -> None:
             raise InvalidEvent("no-recipient", [FieldError("recipient", problem)])
 
 
-def _try_channels(work: _Work, message: Message, decision: Decision) -> None:
-    """Make what a message would be by every channel in which it may go out, for what they refuse."""
+def _channels(decision: Decision) -> set[str]:
+    """Every channel in which an event may go out."""
+    channels: set[str] = set()
     for text in decision.destinations:
-        if topic_of(text):
-            work.for_topic(message, "")
-            continue
-        for channel in parse(text).channels:
-            if channel == "email":
-                work.for_mail(message, _SOMEBODY, Links())
-            elif channel == "sms":
-                work.for_sms(message, "")
-            else:
-                work.for_push(message, "")
+        channels.update(("topic",) if topic_of(text) else parse(text).channels)
+    return channels
+
+
+def _try(work: _Work, message: Message, channel: str) -> None:
+    """Make what a message would be by a channel, for what that refuses."""
+    if channel == "topic":
+        work.for_topic(message, "")
+    elif channel == "email":
+        work.for_mail(message, _SOMEBODY, Links())
+    elif channel == "sms":
+        work.for_sms(message, "")
+    else:
+        work.for_push(message, "")
 
 
 _SOMEBODY: Final = Contact("", "email", "", "", None)
@@ -324,6 +331,6 @@ def event_tag(event_id: str, source: str) -> str:
 
 
 def nobody(composed: Composed) -> str:
-    """Why an event that has destinations reaches nobody, in a word: the one reason, or `withheld`."""
+    """Why an event that is withheld from all reaches nobody, in a word: the one reason, or `withheld`."""
     reasons = set(composed.withheld.values())
-    return reasons.pop() if len(reasons) == 1 else "withheld" if reasons else NO_CONTACT
+    return reasons.pop() if len(reasons) == 1 else "withheld"

@@ -41,8 +41,7 @@ class Known:
 
     `persons` are by id, `addresses` (what is known of addresses that came with events) by the keyed
     hash that `hash_of` makes. `defaults` are the stage's channels that are on or off for whoever says
-    nothing else; `links` makes those with which somebody (a person's id, or `address:<hash>`) stops a
-    category. `assumed`: nobody was asked, so that whoever is not known is taken to have every contact.
+    nothing else; `links` makes those with which somebody (`person:<id>` or `address:<hash>`) stops a category. `assumed`: nobody was asked, so that whoever is not known is taken to have every contact.
     """
 
     persons: Mapping[str, Person] = field(default_factory=dict)
@@ -60,8 +59,8 @@ ANYBODY: Final = Known(assumed=True)
 class Contact:
     """Somebody by one channel, at one address.
 
-    `name` is what the ledger calls it: `recipient:email`. `who` is whose preferences count: a person's
-    id, or `address:<hash>`; `locale` in which they want to be written to, where that is known.
+    `name` is what the ledger calls it: `recipient:email`. `who` is whose preferences count, as their item
+    is called: `person:<id>` or `address:<hash>`; `locale` in which they want to be written to, where that is known.
     """
 
     name: str
@@ -161,7 +160,7 @@ def _by_channel(
         elif not any(_is_stopped(one, channel, address, known) for one in concerned):
             locale = event.locale if is_recipient else None
             locale = locale or (person.locale if person is not None else "") or None
-            who = person_id if person_id is not None else f"address:{hashed}"
+            who = f"person:{person_id}" if person_id is not None else f"address:{hashed}"
             contacts.append(Contact(name, channel, address, who, locale))
     return contacts, "" if contacts else why
 

@@ -11,15 +11,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from chalicelib.events.event import Event
 
 # How an event travels is no content: a retry has another trace, and binary mode names the type of its
-# data. Where to is none either, because nothing from which an address could be guessed is kept.
-_NO_CONTENT: Final = frozenset(
-    ("id", "traceparent", "tracestate", "datacontenttype", "email", "phone")
-)
+# data.
+_NO_CONTENT: Final = frozenset(("id", "traceparent", "tracestate", "datacontenttype"))
 _LEAVES: Final = 100
 # One for all: `json.dumps` with options makes a new encoder for every field.
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -34,9 +33,14 @@ _SHORTEST_MOMENT: Final = len("2026-11-22T10:00:00Z")
 _EXACT: Final = 2.0**53
 
 
-def of(event: Event) -> str:
-    """The fingerprint of an event: `<content> <field>=<hash> …`."""
+def of(event: Event, addresses: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The fingerprint of an event: `<content> <field>=<hash> …`.
+
+    `addresses` are what stands for the event's email and phone: keyed hashes, for from any other an
+    address could be guessed.
+    """
     attributes = {n: v for n, v in event.attributes().items() if n not in _NO_CONTENT}
+    attributes.update(addresses)
     data = {name: _normal(value) for name, value in attributes.pop("data").items()}
     said = {name: _attribute(value) for name, value in attributes.items()}
     whole = _CANONICAL.encode({**said, "data": data}).encode()

@@ -34,10 +34,13 @@ class Person:
 
     `preferences` are by category and channel, `consent` by category: when and how somebody agreed to it.
     `stopped` is by channel, and counts as long as the person has the address that was stopped; `soft`
-    counts the soft bounces in a row of the present address.
+    counts the soft bounces in a row of the present address. `version` counts its writings.
+
+    What is known of an address is kept in the same shape: its `kind` is ADDRESS and its id the keyed hash.
     """
 
     id: str
+    kind: str = PERSON
     locale: str = ""
     time_zone: str = ""
     email: str = ""
@@ -47,11 +50,22 @@ class Person:
     consent: dict[str, dict[str, str]] = field(default_factory=dict)
     stopped: dict[str, Stop] = field(default_factory=dict)
     soft: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+
+    @property
+    def item_id(self) -> str:
+        return self.kind + self.id
 
 
 def key_of(person_id: str) -> dict[str, Any]:
     """The key of a person."""
     return {"id": {"S": PERSON + person_id}}
+
+
+def of_item_id(item_id: str) -> Person:
+    """Somebody of whom nothing is known yet, by what their item is called."""
+    kind, colon, rest = item_id.partition(":")
+    return Person(rest, kind + colon)
 
 
 def address_key(keyed_hash: str) -> dict[str, Any]:
@@ -61,7 +75,7 @@ def address_key(keyed_hash: str) -> dict[str, Any]:
 
 def to_item(person: Person) -> dict[str, Any]:
     """The DynamoDB item of a person; what is empty is left out."""
-    item: dict[str, Any] = {"id": {"S": PERSON + person.id}}
+    item: dict[str, Any] = {"id": {"S": person.item_id}, "version": {"N": str(person.version)}}
     for name in ("locale", "time_zone", "email", "phone"):
         if text := getattr(person, name):
             item[name] = {"S": text}
@@ -83,9 +97,10 @@ def to_item(person: Person) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> Person:
-    """A person, or what is known of an address: its id is then that of the item."""
-    item_id = str(item["id"]["S"])
-    found = Person(item_id.removeprefix(PERSON))
+    """A person, or what is known of an address."""
+    found = of_item_id(str(item["id"]["S"]))
+    if "version" in item:
+        found.version = int(item["version"]["N"])
     for name in ("locale", "time_zone", "email", "phone"):
         if name in item:
             setattr(found, name, item[name]["S"])

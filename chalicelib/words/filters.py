@@ -50,13 +50,19 @@ def money(context: Context, value: object, currency: object = "EUR") -> str:
     amount = _number("money", value)
     defined(currency)
     locale = locale_of(context, "money")
-    from babel.numbers import format_currency
-
     if not isinstance(currency, str) or not is_currency(currency):
         raise FilterError("money expects a currency by its ISO 4217 code, such as EUR", currency)
     # Babel would round 0.125 to 0.12, and print a rounded-off -0.001 as -0.00; "+ 0" drops the sign.
-    symbol, cent = _unit(currency, str(locale))
-    amount = amount.quantize(cent, ROUND_HALF_UP) + 0
+    _, cent = _unit(currency, str(locale))
+    return _amount(amount.quantize(cent, ROUND_HALF_UP) + 0, currency, str(locale))
+
+
+# A mail says the same amounts as text and as HTML, and Babel takes 40 µs for one.
+@functools.lru_cache(maxsize=256)
+def _amount(amount: Decimal, currency: str, locale: str) -> str:
+    from babel.numbers import format_currency
+
+    symbol, _ = _unit(currency, locale)
     return _spaced(plain_spaces(format_currency(amount, currency, locale=locale)), symbol)
 
 

@@ -107,7 +107,9 @@ def command() -> None:
 
 @command.command
 @click.option("--name", required=True, help="Whose key it is.")
-@click.option("--scope", "scopes", multiple=True, required=True, help="send, read or admin.")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, help="send, read, people or admin."
+)
 @click.option(
     "--source",
     "sources",

@@ -75,6 +75,8 @@ def _intake(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
         _allow([_SEND, "sqs:GetQueueUrl"], *queues),
         # A transaction is authorised through the actions that it is made of: puts.
         _allow(["dynamodb:PutItem", "dynamodb:BatchGetItem"], _table(stage, "ledger")),
+        # What stands for the addresses that come with events: store.secrets.
+        _allow(["dynamodb:GetItem"], _table(stage, "people")),
     ]
 
 
@@ -83,6 +85,10 @@ def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
         *_intake(stage, lanes),
         _allow(["dynamodb:Query"], _table(stage, "ledger")),
         _allow(["dynamodb:GetItem"], _table(stage, "keys")),
+        _allow(
+            ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
+            _table(stage, "people"),
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from moto import mock_aws
 from chalicelib import aws, names
 from chalicelib.door import keys
 from chalicelib.rules.reading import routing
+from chalicelib.store import secrets
 from chalicelib.words.render import templates
 from tests.factories import ACCOUNT, REGION
 
@@ -132,6 +133,7 @@ def forget() -> None:
     for cached in (routing, templates, aws.stage, aws.hurried_stage):
         cached.cache_clear()  # type: ignore[attr-defined]
     keys._cache.clear()
+    secrets._cache.clear()
 
 
 @functools.cache

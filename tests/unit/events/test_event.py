@@ -65,6 +65,16 @@ def test_the_ordering_key_is_the_most_specific_there_is(
         ({"expirytime": 1}, "expirytime", "non-empty string"),
         ({"deliverat": "2999-01-01T00:00:00Z"}, "deliverat", "send the event at that time"),
         ({"partitionkey": "x" * 1025}, "partitionkey", "1024"),
+        ({"email": "not an address"}, "email", "ana@example.com"),
+        ({"email": "Ana <ana@example.com>"}, "email", "no e-mail address"),
+        ({"email": "ñandú@example.com"}, "email", "ASCII"),
+        ({"email": "a@localhost"}, "email", "no domain"),
+        ({"email": "a@x..com"}, "email", "no domain"),
+        ({"email": "a" * 65 + "@example.com"}, "email", "254"),
+        ({"email": "a@example.com\nBcc: b@example.com"}, "email", "line breaks"),
+        ({"phone": "600 111 222"}, "phone", "+34600111222"),
+        ({"phone": "+0034600111222"}, "phone", "international form"),
+        ({"phone": "+34"}, "phone", "international form"),
         ({"myField": "x"}, "myField", "put your own fields in data"),
         ({"my_field": "x"}, "my_field", "put your own fields in data"),
         ({"extension": {"a": 1}}, "extension", "structured values in data"),
@@ -93,6 +103,11 @@ def test_unknown_extensions_are_kept() -> None:
     event = parse(GOOD | {"campaign": "verano", "priority": 3, "vip": True, "none": None})
     assert event.extensions == {"campaign": "verano", "priority": 3, "vip": True}
     assert event.attributes()["campaign"] == "verano"
+
+
+def test_an_address_is_written_as_it_is_sent_to() -> None:
+    event = parse(GOOD | {"email": "Ana@Jamón.Example", "phone": "+34600111222"})
+    assert (event.email, event.phone) == ("Ana@xn--jamn-sqa.example", "+34600111222")
 
 
 def test_the_type_of_the_data_and_its_schema_stay_with_the_event() -> None:

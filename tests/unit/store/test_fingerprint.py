@@ -91,3 +91,10 @@ def test_what_was_kept_in_another_form_is_taken_for_the_same() -> None:
 def test_a_fingerprint_is_short_whatever_the_event() -> None:
     names = {"a" * 250: {"b" * 250: {str(n): n for n in range(90)}}}
     assert len(of(data=names)) <= 8_000
+
+
+def test_an_address_counts_as_what_stands_for_it() -> None:
+    event = parse({"type": "t", "id": "1", "source": "/s", "data": {}, "email": "a@example.com"})
+    one, other = (fingerprint.of(event, {"email": keyed}) for keyed in ("1f", "2e"))
+    assert fingerprint.of(event) != one
+    assert fingerprint.differing(one, other) == ["email"]

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "event-types": ("event_types", "List what can be sent, and the data that it needs."),
     "dead-letters": ("dead_letters", "See what the lanes gave up on, why, and put it back."),
     "keys": ("keys", "Create, list and revoke the keys that open the API."),
+    "recipients": ("recipients", "Keep whom events are for: contacts, wishes, consent."),
     "subscribe": ("subscribe", "Let somebody hear a topic, or what a filter lets through."),
     "subscriptions": ("subscriptions", "List who hears what, pending confirmations included."),
     "unsubscribe": ("unsubscribe", "End a subscription."),

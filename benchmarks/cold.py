@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import contenders
 from benchmarks.noop_aws import NoopAws
+from tests.factories import customers_hear_by
 
 RUNS: Final = 7
 PACKAGED: Final = ("jinja2", "markupsafe", "babel", "chalice")
@@ -63,7 +64,7 @@ COMPILED: Final = """
 import json
 from collections import Counter
 from pathlib import Path
-from chalicelib import environment
+from chalicelib.words import environment
 from chalicelib.events.event import parse
 from chalicelib.words.render import templates
 count = Counter()
@@ -156,6 +157,8 @@ def _lay_out(tree: Path) -> None:
             shutil.copytree(source, tree / name, ignore=ignore)
         else:
             shutil.copy(source, tree)
+    rules = tree / "chalicelib" / "routing.toml"
+    rules.write_text(customers_hear_by("topic:users", rules.read_text("utf-8")), "utf-8")
     for name in PACKAGED:
         shutil.copytree(_folder(name), tree / name, ignore=ignore)
 

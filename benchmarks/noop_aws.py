@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import parse_qs
 
+from benchmarks.contenders import email_of, phone_of
+
 _ENTRY_ID: Final = re.compile(r"\.member\.\d+\.Id=([^&]*)")
 _ACTION: Final = re.compile(r"(?:^|&)Action=([A-Za-z]+)")
 _MESSAGE_ID: Final = "94f6ae6f-9c2c-5ab5-8d6e-f2f0ffd16a8e"
@@ -51,6 +53,9 @@ class Handler(socketserver.StreamRequestHandler):
                 action = target.rpartition(".")[2]
                 answer = json.dumps(answer_json(action, body)).encode()
                 kind = b"application/x-amz-json-1.0"
+            elif path.startswith("/v2/email/"):
+                action, answer = answer_ses(path, body)
+                kind = b"application/json"
             else:
                 text = body.decode()
                 found = _ACTION.search(text)
@@ -85,16 +90,37 @@ class Handler(socketserver.StreamRequestHandler):
 
 
 def answer_json(action: str, body: bytes) -> dict[str, Any]:
-    """DynamoDB and SQS: nothing was there before, and everything was taken."""
+    """DynamoDB and SQS: no event was there before, everybody is known, and everything was taken."""
     if action == "BatchGetItem":
         tables = json.loads(body)["RequestItems"]
-        return {"Responses": {table: [] for table in tables}, "UnprocessedKeys": {}}
+        found = {table: people(of["Keys"]) for table, of in tables.items()}
+        return {"Responses": found, "UnprocessedKeys": {}}
     if action == "BatchWriteItem":
         return {"UnprocessedItems": {}}
     if action in ("DeleteMessageBatch", "ChangeMessageVisibilityBatch"):
         entries = json.loads(body)["Entries"]
         return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
     return {}
+
+
+def people(keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whoever is asked for, each with an address and a number."""
+    found = []
+    for key in keys:
+        kind, _, recipient = key["id"]["S"].partition(":")
+        if kind == "person":
+            contacts = {"email": {"S": email_of(recipient)}, "phone": {"S": phone_of(recipient)}}
+            found.append({**key, **contacts, "version": {"N": "1"}})
+    return found
+
+
+def answer_ses(path: str, body: bytes) -> tuple[str, bytes]:
+    """SES: the action, and a message id for each mail."""
+    if not path.endswith("outbound-bulk-emails"):
+        return "SendEmail", json.dumps({"MessageId": _MESSAGE_ID}).encode()
+    each = {"Status": "SUCCESS", "MessageId": _MESSAGE_ID}
+    results = [each] * len(json.loads(body)["BulkEmailEntries"])
+    return "SendBulkEmail", json.dumps({"BulkEmailEntryResults": results}).encode()
 
 
 def answer_xml(action: str, body: str) -> str:

@@ -133,7 +133,7 @@ def work() -> None:
     from benchmarks import contenders
     from chalicelib import aws
 
-    handler, context = contenders.heraldo(), contenders.Context()
+    handler, context = contenders.heraldo("topic"), contenders.Context()
     sqs = aws.stage().sqs
     for line in sys.stdin:
         url = line.strip()

@@ -16,9 +16,9 @@ BATCH = 10
 class Worker:
     """A worker process, seen from the benchmark."""
 
-    def __init__(self, name: str, endpoint: str) -> None:
+    def __init__(self, name: str, endpoint: str, by: str = "topic") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", name],
+            [sys.executable, "-m", "benchmarks.worker", name, by],
             cwd=contenders.ROOT,
             env=contenders.environment_variables(endpoint),
             stdin=subprocess.PIPE,
@@ -77,7 +77,7 @@ def batches_of(count: int, first: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    handler = contenders.CONTENDERS[sys.argv[1]]()
+    handler = contenders.CONTENDERS[sys.argv[1]](sys.argv[2])
     context = contenders.Context()
     first = 0
     for line in sys.stdin:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from typing import Any
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 _numbers = itertools.count(1)
+# Where a rule sends what is its recipient's own.
+_TO_RECIPIENT = re.compile(r'\["recipient[^]]*\]')
+
+
+def customers_hear_by(destination: str, routing: str) -> str:
+    """The text of a routing.toml whose customers are reached by another destination, and by no second one.
+
+    For who counts what arrives: at a topic there are subscribers.
+    """
+    before, found, after = routing.partition('[[rule]]\nname = "on-its-way"')
+    changed = f"{before}[[rule]]{after.partition('[[rule]]')[2]}" if found else before
+    changed, times = _TO_RECIPIENT.subn(f'["{destination}"]', changed)
+    assert times, "no rule sends anything to its recipient"
+    return changed
 
 
 def record(

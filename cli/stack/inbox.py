@@ -82,10 +82,10 @@ def receive(
 
 
 def keep(file: Path, deliveries: Sequence[Delivery], show: Callable[[Delivery], None]) -> None:
-    """Add deliveries to the file, and show them."""
+    """Add deliveries to the file, and show them. Threads may do so at once: a write is one call."""
     lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in deliveries)
-    with file.open("a", encoding="utf-8") as inbox:
-        inbox.write(lines)
+    with file.open("ab", buffering=0) as inbox:
+        inbox.write(lines.encode())
     for entry in deliveries:
         show(entry)
 

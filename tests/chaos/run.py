@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from cli.paths import ROOT
 from cli.stack import inbox
 from cli.stack.emulator import CREDENTIALS, REGION, Emulator, free_port
 from tests.chaos.proxy import MARKER, Acceptance, Proxy
-from tests.factories import sample
+from tests.factories import customers_hear_by, sample
 
 STAGE, LANE = "local", "orders"
 WORKERS = 4
@@ -45,8 +44,6 @@ TYPES = {
     "order.lost": (2, ()),  # no such type: a dead letter
 }
 ONCE = "order.delivered"
-# What arrives is counted where a topic's subscribers are.
-TO_RECIPIENTS = re.compile(r'\["recipient[^]]*\]')
 EXTRA_ROUTING = f'\n[types."{ONCE}"]\non_unknown = "skip"\n'
 
 
@@ -206,7 +203,7 @@ class Run:
         with zipfile.ZipFile(package.build(STAGE).zip_file) as built:
             built.extractall(code)
         routing = code / "chalicelib" / "routing.toml"
-        rules = TO_RECIPIENTS.sub('["topic:users"]', routing.read_text("utf-8"))
+        rules = customers_hear_by("topic:users", routing.read_text("utf-8"))
         routing.write_text(rules + EXTRA_ROUTING, "utf-8")
         arn = f"arn:aws:sqs:{REGION}:{self.lane.split('/')[-2]}:{names.queue(STAGE, LANE)}"
         return subprocess.Popen(

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.rules import reading
 from cli import target as targets
 from cli.stack import where
-from tests.factories import REGION
+from tests.factories import REGION, customers_hear_by
 from tests.integration import aws_fixture
 from tests.integration.aws_fixture import Stage
 
@@ -20,10 +20,7 @@ from tests.integration.aws_fixture import Stage
 def customers_are_a_topic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """The shipped rules, but that what is a customer's own goes to a topic: these tests count what arrives
     there, and moto sends no e-mails in bulk."""
-    text = reading.FILE.read_text("utf-8").replace('["recipient:email"]', '["topic:users"]')
-    assert text.count("topic:users") > 2
-    before, _, after = text.partition('[[rule]]\nname = "on-its-way"')
-    text = f"{before}[[rule]]{after.partition('[[rule]]')[2]}"
+    text = customers_hear_by("topic:users", reading.FILE.read_text("utf-8"))
     file = tmp_path / "routing.toml"
     file.write_text(text, "utf-8")
     monkeypatch.setattr(reading, "FILE", file)

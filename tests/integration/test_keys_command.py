@@ -89,7 +89,7 @@ def test_the_list_shows_names_scopes_and_types(stage: Stage) -> None:
         (["--name", "a b", "--scope", "send"], "lower-case"),
         (["--name", "shop"], "--scope"),
         (["--name", "shop", "--scope", "sned"], "did you mean send"),
-        (["--name", "shop", "--scope", "x"], "the scopes are send, read, admin"),
+        (["--name", "shop", "--scope", "x"], "the scopes are send, read, people, admin"),
         (
             ["--name", "shop", "--scope", "send", "--types", "order.shiped"],
             "did you mean order.shipped",

@@ -9,6 +9,7 @@ from chalice.app import Chalice, IAMAuthorizer, Response, SQSEvent
 from chalicelib import aws, checkout, log, names
 from chalicelib.door import api, http, recipients
 from chalicelib.door import bus as eventbridge
+from chalicelib.door import receipts as mails
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch
 from chalicelib.rules import reading
@@ -105,12 +106,21 @@ def lane_handler(lane: str) -> Callable[[SQSEvent], None]:
     return handler
 
 
-# At most so many at a time, for a burst on the bus must not take the account's concurrency from the lanes.
-@app.on_sqs_message(names.queue(STAGE, names.BUS), batch_size=10, maximum_concurrency=10)
-def bus(event: SQSEvent) -> None:
+def drain_inlet(event: SQSEvent, drain: Callable[..., None]) -> None:
     context: Any = event.context
     records = event.to_dict()["Records"]
-    eventbridge.drain(aws.hurried_stage(), records, context.get_remaining_time_in_millis)
+    drain(aws.hurried_stage(), records, context.get_remaining_time_in_millis)
+
+
+# At most so many at a time, for a burst must not take the account's concurrency from the lanes.
+@app.on_sqs_message(names.queue(STAGE, names.BUS), batch_size=10, maximum_concurrency=10)
+def bus(event: SQSEvent) -> None:
+    drain_inlet(event, eventbridge.drain)
+
+
+@app.on_sqs_message(names.queue(STAGE, names.RECEIPTS), batch_size=10, maximum_concurrency=10)
+def receipts(event: SQSEvent) -> None:
+    drain_inlet(event, mails.drain)
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:

@@ -24,8 +24,12 @@ def channels() -> dict[str, bool]:
 
 
 BUS: Final = "bus"
-"""The queue that EventBridge puts events into. It has a function and dead letters as a lane has, and is
-none: events in it have no lane yet, and no order."""
+"""The queue that EventBridge puts events into, which have no lane yet."""
+RECEIPTS: Final = "receipts"
+"""The queue for what SES says afterwards of the mails that it took."""
+INLETS: Final = (BUS, RECEIPTS)
+"""The queues by which AWS itself tells something. Each has a function and dead letters as a lane has, and is
+none: what lies in it has no order."""
 
 
 def queue(stage: str, lane: str) -> str:
@@ -37,7 +41,7 @@ def dead_queue(stage: str, lane: str) -> str:
 
 
 def _ending(lane: str) -> str:
-    return "" if lane == BUS else ".fifo"
+    return "" if lane in INLETS else ".fifo"
 
 
 def topic(stage: str, name: str) -> str:

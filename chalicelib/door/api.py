@@ -17,10 +17,12 @@ from chalicelib.door.keys import Key
 from chalicelib.errors import FieldError, InvalidEvent, TransientError
 from chalicelib.events.event import is_id
 from chalicelib.plan import catalog
+from chalicelib.plan.compose import destination_tag, event_tag
 from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
-from chalicelib.store import ledger
+from chalicelib.store import ledger, receipts, statuses
+from chalicelib.store.receipts import Receipt
 from chalicelib.store.record import EventKey, Record
 from chalicelib.words.render import templates
 
@@ -75,7 +77,21 @@ def get_event(request: Request, event_id: str) -> Answer:
         raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
     if found is None:
         raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
-    return Answer(200, life(found))
+    try:
+        told = _receipts(request, found)
+    except (TransientError, ClientError):
+        raise Problem(
+            503, "unavailable", "The receipts cannot be read right now.", headers=http.RETRY
+        ) from None
+    return Answer(200, life(found, told))
+
+
+def _receipts(request: Request, record: Record) -> list[Receipt]:
+    """What SES has said of an event's mails; asked for only where a mail may have gone out."""
+    if not any(name.endswith(":email") for name in (*record.sent, *record.unknown)):
+        return []
+    stage, tag = request.stage, event_tag(record.id, record.source)
+    return request.patience.ask(lambda: receipts.of_event(stage, tag))
 
 
 def _find(request: Request, event_id: str, key: Key, wanted: str | None) -> Record | None:
@@ -138,8 +154,8 @@ def refuse_method(method: str, allowed: Sequence[str]) -> Answer:
     raise Problem(405, "method", detail, headers=headers)
 
 
-def life(record: Record) -> dict[str, Any]:
-    """An event's record as it is shown: no words, no person."""
+def life(record: Record, told: Sequence[Receipt] = ()) -> dict[str, Any]:
+    """An event's record as it is shown, with its receipts: no words, no person."""
     timeline = [line.split(" ", 1) for line in record.timeline]
     found: dict[str, Any] = {
         "id": record.id,
@@ -153,6 +169,14 @@ def life(record: Record) -> dict[str, Any]:
         "template": record.template or None,
         "attempts": record.attempts,
     }
+    if record.sent:
+        found["outcomes"] = {name: outcome(name, told) for name in record.sent}
+    if told:
+        found["receipts"] = [
+            {"destination": _named(receipt, record), "status": receipt.kind, "at": receipt.at}
+            | ({"detail": receipt.detail} if receipt.detail else {})
+            for receipt in told
+        ]
     if record.withheld:
         found["withheld"] = dict(record.withheld)
     if record.unknown:
@@ -165,6 +189,21 @@ def life(record: Record) -> dict[str, Any]:
     if record.test:
         found["test"] = True
     return found
+
+
+def outcome(name: str, told: Sequence[Receipt]) -> str:
+    """What became of what was sent to a destination: the gravest word of its receipts."""
+    if not name.endswith(":email"):
+        return statuses.NONE
+    kinds = [receipt.kind for receipt in told if receipt.destination == destination_tag(name)]
+    order = list(statuses.RECEIPTS)
+    return max(kinds, key=order.index, default=statuses.AWAITED)
+
+
+def _named(receipt: Receipt, record: Record) -> str:
+    """The destination of a receipt as the ledger calls it; as its tag does, where that is not known yet."""
+    names = {destination_tag(name): name for name in (*record.sent, *record.unknown)}
+    return names.get(receipt.destination, receipt.destination)
 
 
 def _check(raw: dict[str, Any], key: Key, stage: Stage) -> Checked:

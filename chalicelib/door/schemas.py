@@ -14,7 +14,7 @@ from chalicelib.door import bounded, profile
 from chalicelib.events import addresses, event
 from chalicelib.plan import catalog
 from chalicelib.rules.destinations import CHANNELS
-from chalicelib.store.statuses import STATUSES
+from chalicelib.store.statuses import RECEIPTS, STATUSES
 from chalicelib.words.render import templates
 
 _TEXT: Final = {"type": "string", "minLength": 1}
@@ -283,6 +283,13 @@ ANSWERS: Final[dict[str, Any]] = {
             "attempts": {"type": "integer"},
         },
         {
+            "outcomes": {
+                "type": "object",
+                "additionalProperties": {"enum": list(RECEIPTS)},
+                "description": "By destination: "
+                + "; ".join(f"{name}: {about}" for name, about in RECEIPTS.items()),
+            },
+            "receipts": _list("Receipt"),
             "reason": _TEXT,
             "detail": {"type": "string"},
             "withheld": {
@@ -293,6 +300,11 @@ ANSWERS: Final[dict[str, Any]] = {
             "key": {**_TEXT, "description": "The name of the key that sent it, or of who did so."},
             "test": {"type": "boolean"},
         },
+    ),
+    "Receipt": _object(
+        {"destination": _TEXT, "status": {"enum": list(RECEIPTS)}, "at": _MOMENT},
+        {"detail": {**_TEXT, "description": "SES's words for why."}},
+        description="What SES said of a mail after it had taken it.",
     ),
     "Step": _object({"at": _MOMENT, "status": _TEXT}),
     "Plan": _object(

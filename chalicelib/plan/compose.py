@@ -317,12 +317,18 @@ def mail_tags(event: Event, contact: Contact) -> dict[str, str]:
     """What comes back with a mail's receipts: which event it was about, and whose address it was."""
     tags = {
         "event": event_tag(event.id, event.source),
-        "destination": _NO_TAG.sub("_", contact.name)[:_TAG_CHARACTERS],
+        "destination": destination_tag(contact.name),
     }
-    person = base64.urlsafe_b64encode(contact.who.encode()).decode().rstrip("=")
-    if contact.who and len(person) <= _TAG_CHARACTERS:
+    kind, _, person_id = contact.who.partition(":")
+    person = base64.urlsafe_b64encode(person_id.encode()).decode().rstrip("=")
+    if kind == "person" and len(person) <= _TAG_CHARACTERS:
         tags["person"] = person
     return tags
+
+
+def destination_tag(name: str) -> str:
+    """A destination, by the ledger's name, as a tag names it."""
+    return _NO_TAG.sub("_", name)[:_TAG_CHARACTERS]
 
 
 def event_tag(event_id: str, source: str) -> str:

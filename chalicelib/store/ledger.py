@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -15,8 +15,6 @@ from chalicelib.stage import Stage
 from chalicelib.store import table
 from chalicelib.store.record import EventKey, Record, expires_text, from_item, to_item
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-WRITE_ITEMS: Final = 25
 # Why a record was not written, where that is for good: somebody else wrote it meanwhile.
 TAKEN: Final = "taken"
 
@@ -88,26 +86,10 @@ def find(stage: Stage, event_id: str) -> list[Record]:
 
 def _write_free(stage: Stage, records: Sequence[Record], give_up: float) -> list[Record]:
     """What could not be written of records that nobody else can have changed."""
-    ledger = stage.table(table.LEDGER)
     expires = expires_text()
-    pending: list[Any] = [{"PutRequest": {"Item": to_item(r, expires)}} for r in records]
-
-    def turn() -> bool:
-        nonlocal pending
-        chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
-        try:
-            answer = stage.dynamodb.batch_write_item(RequestItems={ledger: chunk})
-            unprocessed: Any = answer.get("UnprocessedItems")
-            # Without that field it was not DynamoDB's answer, or not all of it.
-            left = chunk if unprocessed is None else list(unprocessed.get(ledger, []))
-        except aws.FAILURES:
-            left = chunk
-        pending = left + rest
-        return not left
-
-    _turns(lambda: bool(pending), turn, give_up)
-    items = [request["PutRequest"]["Item"] for request in pending]
-    unwritten = {(item["id"]["S"], item["source"]["S"]) for item in items}
+    items = [to_item(record, expires) for record in records]
+    left = table.write(stage, table.LEDGER, items, give_up - time.monotonic())
+    unwritten = {(item["id"]["S"], item["source"]["S"]) for item in left}
     return [record for record in records if record.key in unwritten]
 
 
@@ -137,7 +119,7 @@ def _write_held(stage: Stage, records: Sequence[Record], give_up: float) -> dict
         pending.clear()
         return True
 
-    _turns(lambda: bool(pending), turn, give_up)
+    table.turns(lambda: bool(pending), turn, give_up)
     return missed | dict.fromkeys(pending, why)
 
 
@@ -163,18 +145,3 @@ def _taken(error: Exception, keys: Sequence[EventKey]) -> list[EventKey]:
         for key, reason in zip(keys, reasons, strict=False)
         if reason.get("Code") == "ConditionalCheckFailed"
     ]
-
-
-def _turns(more: Callable[[], bool], turn: Callable[[], bool], give_up: float) -> None:
-    """Call `turn` while there is `more` to do and time; where it says that it got nowhere, wait."""
-    pause, slowest = 0.05, 0.0
-    while more():
-        begun = time.monotonic()
-        if turn():
-            continue
-        now = time.monotonic()
-        slowest = max(slowest, now - begun)
-        if now + pause + 1.5 * slowest > give_up:  # the client's own pauses are random
-            break
-        time.sleep(pause)
-        pause = min(pause * 2, 1.0)

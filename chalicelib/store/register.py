@@ -17,7 +17,7 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.patience import Patience
 from chalicelib.stage import Stage
-from chalicelib.store import people, secrets, table
+from chalicelib.store import people, secrets, stops, table
 from chalicelib.store.people import Person
 
 # How often somebody else may have been faster.
@@ -118,6 +118,29 @@ def change_many(stage: Stage, changes: Mapping[str, Change], patience: Patience)
         for old, _ in changed:  # somebody else changes one of them right now
             change(stage, old.item_id, changes[old.item_id], patience)
     return len(changed)
+
+
+def lift(stage: Stage, item_id: str, channel: str, patience: Patience) -> bool:
+    """Hold nothing against somebody's address any more; says whether anything was.
+
+    `item_id` is `person:<id>`, whose present address it then is, or `address:<hash>`.
+
+    Raises
+    ------
+    TransientError, ClientError : as `change`.
+    """
+    held: list[bool] = []
+
+    def by(known: Person, _: bool) -> bool:
+        held.append(stops.lift(known, channel))
+        return held[-1]
+
+    person = change(stage, item_id, by, patience)
+    address = person.email if channel == "email" else person.phone
+    if address:
+        keyed = patience.ask(lambda: secrets.of(stage)).hash_of(address)
+        change(stage, people.ADDRESS + keyed, by, patience)
+    return any(held)
 
 
 def put_of(stage: Stage, person: Person) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import aws
 from chalicelib.errors import TransientError
+from chalicelib.events.addresses import normal_email
 from chalicelib.stage import Stage
 from chalicelib.store import table
 
@@ -39,7 +40,10 @@ class Secrets:
     tokens: tuple[bytes, ...]
 
     def hash_of(self, address: str) -> str:
-        """What stands for an address (or a number) where it must not be kept: 32 hex digits."""
+        """What stands for an address (or a number) where it must not be kept: 32 hex digits. An e-mail
+        address has one, however its domain is written."""
+        if "@" in address:
+            address = normal_email(address)
         return hmac.new(self.addresses, address.encode(), hashlib.sha256).hexdigest()[:32]
 
 

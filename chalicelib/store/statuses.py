@@ -17,7 +17,7 @@ FAILED: Final = "failed"
 
 STATUSES: Final[Mapping[str, str]] = {
     ACCEPTED: "taken, and on its way through its lane",
-    PUBLISHING: "its channels are being asked; written for types with `on_unknown = skip` alone",
+    PUBLISHING: "its channels are being asked; written only for types with `on_unknown = skip`, and where a first-of form has chosen a channel",
     RETRYING: "kept in its lane and its order to be tried again; `reason` and `detail` say why",
     PUBLISHED: "sent to every destination",
     SUPPRESSED: "sent to nobody, because the rules say so",
@@ -30,3 +30,23 @@ STATUSES: Final[Mapping[str, str]] = {
 SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST))
 # What an event comes by again and again while it waits.
 WAITING: Final = frozenset((PUBLISHING, RETRYING))
+
+# What became of a single mail, or of whatever went by another channel. The gravest word counts, so the order
+# is from the lightest to the gravest.
+NONE: Final = "none"
+AWAITED: Final = "awaited"
+DELAYED: Final = "delayed"
+DELIVERED: Final = "delivered"
+REJECTED: Final = "rejected"
+BOUNCED: Final = "bounced"
+COMPLAINED: Final = "complained"
+
+RECEIPTS: Final[Mapping[str, str]] = {
+    NONE: "its channel tells nothing afterwards: topics, SMS and push have no receipts",
+    AWAITED: "SES has taken the mail, and has said nothing of it yet",
+    DELAYED: "the mail has not arrived yet, and SES goes on trying",
+    DELIVERED: "the recipient's mail server has taken the mail",
+    REJECTED: "SES has taken the mail, and then did not send it",
+    BOUNCED: "the mail did not arrive, or the recipient's mail server sent it back",
+    COMPLAINED: "the recipient reported the mail as unwanted",
+}

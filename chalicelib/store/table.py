@@ -1,9 +1,9 @@
-"""Reads of the stage's tables: many keys of several tables in one call."""
+"""The stage's tables: many keys of several read in one call, many items written in one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from chalicelib import aws
@@ -12,6 +12,8 @@ from chalicelib.stage import Stage
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 READ_ITEMS: Final = 100
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+WRITE_ITEMS: Final = 25
 # The tables by their short names.
 LEDGER: Final = "ledger"
 PEOPLE: Final = "people"
@@ -72,3 +74,43 @@ def _ask(stage: Stage, chunk: Sequence[tuple[str, Item]]) -> Any:
 
 def _unread(names: Iterable[str], why: str) -> TransientError:
     return TransientError(f"the {' and the '.join(names)} cannot be read ({why})")
+
+
+def write(stage: Stage, name: str, items: Sequence[Item], seconds: float) -> list[Item]:
+    """Write items whole, whatever is there, 25 to a call; gives those that could not be written within
+    `seconds`. Their keys differ.
+    """
+    give_up = time.monotonic() + seconds
+    full = stage.table(name)
+    pending: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+
+    def turn() -> bool:
+        nonlocal pending
+        chunk, rest = pending[:WRITE_ITEMS], pending[WRITE_ITEMS:]
+        try:
+            answer = stage.dynamodb.batch_write_item(RequestItems={full: chunk})
+            unprocessed: Any = answer.get("UnprocessedItems")
+            # Without that field it was not DynamoDB's answer, or not all of it.
+            left = chunk if unprocessed is None else list(unprocessed.get(full, []))
+        except aws.FAILURES:
+            left = chunk
+        pending = left + rest
+        return not left
+
+    turns(lambda: bool(pending), turn, give_up)
+    return [request["PutRequest"]["Item"] for request in pending]
+
+
+def turns(more: Callable[[], bool], turn: Callable[[], bool], give_up: float) -> None:
+    """Call `turn` while there is `more` to do and time; where it says that it got nowhere, wait."""
+    pause, slowest = 0.05, 0.0
+    while more():
+        begun = time.monotonic()
+        if turn():
+            continue
+        now = time.monotonic()
+        slowest = max(slowest, now - begun)
+        if now + pause + 1.5 * slowest > give_up:  # the client's own pauses are random
+            break
+        time.sleep(pause)
+        pause = min(pause * 2, 1.0)

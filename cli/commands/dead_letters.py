@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from chalicelib.events.event import Event
-from chalicelib.names import BUS
+from chalicelib.names import INLETS
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.words.render import templates
@@ -308,7 +308,7 @@ def _show(letter: Letter, verdict: Verdict) -> None:
 def _look(stage: Stage, lane: str | None, ids: Sequence[str] = ()) -> tuple[list[Look], Judge]:
     """Look at the lanes, or until the letters of these ids are found."""
     declared = rules(stage.name)
-    lanes = [*declared.lanes, BUS]
+    lanes = [*declared.lanes, *INLETS]
     if lane is not None and lane not in lanes:
         near = did_you_mean(lane, lanes) or f"; the lanes are {', '.join(lanes)}"
         raise click.BadParameter(f"there is no lane {lane}{near}", param_hint="--lane")

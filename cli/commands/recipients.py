@@ -13,16 +13,18 @@ from typing import Any, Final
 import click
 
 from chalicelib.door import profile
+from chalicelib.events.addresses import email_problem, phone_problem
 from chalicelib.patience import Patience
 from chalicelib.rules.destinations import CHANNELS
 from chalicelib.rules.routing import Category
-from chalicelib.store import people, register, table
+from chalicelib.store import people, register, secrets, table
 from chalicelib.store.people import Person
 from chalicelib.store.record import now_text
 from cli import target as targets
 from cli.account import account, aws_errors, rules
 from cli.group import Group
 from cli.people import files, importing
+from cli.stages import LOCAL
 from cli.target import Target
 from cli.terminal import Progress, confirm, count
 
@@ -112,18 +114,82 @@ def set_(
 @targets.stage_option
 @targets.json_option
 def show(person_id: str, stage: str | None, as_json: bool) -> None:
-    """Show all that is kept of the recipient ID, and why nothing is sent where that is so.
+    """Show all that is kept of the recipient ID, or of an e-mail address or a number, and why nothing is sent
+    where that is so.
 
     \b
     ./heraldo recipients show c-1 --stage prod --json
+    ./heraldo recipients show ana@example.com
     """
     target = account(stage)
     with aws_errors(target):
-        found = register.find(target.handle(), person_id, Patience(_SECONDS))
+        handle = target.handle()
+        found = register.find(handle, person_id, Patience(_SECONDS))
+        if found.person is None and _is_address(person_id):
+            key = {"id": {"S": _address_item(target, person_id)}}
+            items = table.read(handle, {table.PEOPLE: [key]}, _SECONDS)[table.PEOPLE]
+            if items:
+                about = profile.shown(people.from_item(items[0]))
+                _show({**about, "id": person_id}, as_json)
+                return
     if found.person is None:
         when = f" Somebody of this id was erased on {found.erased[:10]}." if found.erased else ""
         raise click.ClickException(f"Nothing is kept of this recipient.{when}")
     _show(profile.shown(found.person), as_json)
+
+
+@command.command
+@click.argument("person_id", metavar="ID")
+@click.option("--channel", type=click.Choice(["email", "sms"]), default="email", show_default=True)
+@targets.stage_option
+def lift(person_id: str, channel: str, stage: str | None) -> None:
+    """Send again to the address of the recipient ID, or to an address itself, that was stopped.
+
+    An address is stopped after a hard bounce, a complaint, or five soft bounces in a row. SES keeps a list of
+    its own; what was stopped is taken off that, too.
+
+    \b
+    ./heraldo recipients lift c-1
+    ./heraldo recipients lift ana@example.com --stage prod
+    """
+    target = account(stage, changes=True)
+    with aws_errors(target):
+        handle, patience = target.handle(), Patience(_SECONDS)
+        person = register.find(handle, person_id, patience).person
+        if person is None and not _is_address(person_id):
+            raise click.ClickException("Nothing is kept of this recipient.")
+        item_id = person.item_id if person else _address_item(target, person_id)
+        held = register.lift(handle, item_id, channel, patience)
+        email = person.email if person else person_id
+        if channel == "email" and email:
+            held = _off_the_list(target, email) or held
+    if held:
+        click.echo(f"Lifted: {person_id} gets {channel} again.")
+    else:
+        click.echo(f"Nothing was stopped for {person_id} by {channel}.")
+
+
+def _off_the_list(target: Target, email: str) -> bool:
+    """Take an address off the account's own suppression list; says whether it was on it.
+
+    https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
+    """
+    if target.stage == LOCAL:  # the local AWS has no such list
+        return False
+    ses = target.client("sesv2")
+    try:
+        ses.delete_suppressed_destination(EmailAddress=email)
+    except ses.exceptions.NotFoundException:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    return not email_problem(text) or not phone_problem(text)
+
+
+def _address_item(target: Target, address: str) -> str:
+    return people.ADDRESS + secrets.of(target.handle()).hash_of(address)
 
 
 @command.command("import")

@@ -11,6 +11,8 @@ from cli import target as targets
 
 _COLOURS = {"published": "green", "failed": "red", "accepted": "yellow", "retrying": "yellow"}
 
+_BECAME = {"delivered": "green", "bounced": "red", "complained": "red", "rejected": "red"}
+
 
 @click.command
 @click.argument("event_id", metavar="ID")
@@ -36,7 +38,12 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
         click.echo(f"  rules: {', '.join(found['rules'])}")
     for destination, message_id in found["messages"].items():
         service = "SES" if destination.endswith(":email") else "SNS"
-        click.echo(f"  {destination}: {service} message {message_id}")
+        became = found.get("outcomes", {}).get(destination, "none")
+        shown = "" if became == "none" else f", {click.style(became, fg=_BECAME.get(became))}"
+        click.echo(f"  {destination}: {service} message {message_id}{shown}")
+    for receipt in found.get("receipts", ()):
+        why = f" ({receipt['detail']})" if receipt.get("detail") else ""
+        click.echo(f"    {receipt['at']}  {receipt['destination']} {receipt['status']}{why}")
     for destination, why in found.get("withheld", {}).items():
         click.secho(f"  {destination}: not sent, {why}", fg="yellow")
 

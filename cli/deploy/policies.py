@@ -25,7 +25,7 @@ _RECEIVE: Final = (
 
 def functions(lanes: Collection[str]) -> tuple[str, ...]:
     """Every function of a stage with these lanes, by the name that chalice knows it by."""
-    return (API, *lanes, names.BUS)
+    return (API, *lanes, *names.INLETS)
 
 
 def function_name(stage: str, function: str) -> str:
@@ -39,6 +39,8 @@ def policy(stage: str, function: str, lanes: Collection[str]) -> dict[str, Any]:
         statements = _api(stage, lanes)
     elif function == names.BUS:
         statements = _bus(stage, lanes)
+    elif function == names.RECEIPTS:
+        statements = _receipts(stage)
     else:
         statements = _lane(stage, function)
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(stage, function)]}
@@ -102,11 +104,29 @@ def _bus(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
     ]
 
 
+def _receipts(stage: str) -> list[dict[str, Any]]:
+    return [
+        _allow([*_RECEIVE], _queue(names.queue(stage, names.RECEIPTS))),
+        _allow([_SEND], _queue(names.dead_queue(stage, names.RECEIPTS))),
+        _allow(["dynamodb:BatchWriteItem", "dynamodb:PutItem"], _table(stage, "ledger")),
+        # A receipt, and what it means for its address, in one transaction.
+        _allow(
+            ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"],
+            _table(stage, "people"),
+        ),
+    ]
+
+
 def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
     return [
         _allow([*_RECEIVE], _queue(names.queue(stage, lane))),
         _allow([_SEND], _queue(names.dead_queue(stage, lane))),
         _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
+        # But what a receipt is, SES alone says.
+        {
+            **_allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, names.RECEIPTS)}"),
+            "Effect": "Deny",
+        },
         # Where people's apps are. A topic is no endpoint, so this opens none.
         _allow(["sns:Publish"], "arn:aws:sns:*:*:endpoint/*"),
         # A number is no ARN: whatever is no resource of SNS's, and so no topic of anybody's.

@@ -73,6 +73,8 @@ def infrastructure(stage: str, root: Path = ROOT, *, also: Routing | None = None
         "AlarmsPattern": json.dumps(alarms_pattern(declared[stage])),
     }
     template: dict[str, Any] = _read(root / RESOURCES, stage, **patterns)
+    for inlet in names.INLETS:
+        template["Resources"].update(_inlet(stage, inlet))
     problems: list[Problem] = []
     for name, line, found in _declared(stage, routing):
         for logical_id in found.keys() & template["Resources"].keys():
@@ -182,6 +184,56 @@ def _lane(stage: str, lane: str) -> Resources:
     }
 
 
+# What lies in the inlets' queues, as their alarms say it.
+_TOLD: Final = {names.BUS: "An event on the bus", names.RECEIPTS: "A receipt of SES"}
+
+
+def _inlet(stage: str, inlet: str) -> Resources:
+    """A standard queue with its dead letters, and what is said of them and of its function. Who may put
+    something in stands in `infra/`."""
+    start, what = camel(inlet), _TOLD[inlet]
+    standard = {"MessageRetentionPeriod": 1209600, "SqsManagedSseEnabled": True}
+    redrive = {
+        "deadLetterTargetArn": {"Fn::GetAtt": [f"{start}DeadQueue", "Arn"]},
+        "maxReceiveCount": _MOST_RECEIVES,
+    }
+    queue = {"QueueName": names.queue(stage, inlet), "VisibilityTimeout": _VISIBILITY, **standard}
+    dead = {"QueueName": names.dead_queue(stage, inlet), **standard}
+    function = policies.function_name(stage, inlet)
+    errors = {
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": function}],
+        "Statistic": "Sum",
+    }
+    return {
+        f"{start}Queue": _resource("SQS::Queue", {**queue, "RedrivePolicy": redrive}, True),
+        f"{start}DeadQueue": _resource("SQS::Queue", dead, True),
+        f"{start}DeadAlarm": queue_alarm(
+            f"heraldo-{stage}-{inlet}-dead-letters",
+            f"{what} was given up on: ./heraldo dead-letters list --stage {stage}",
+            f"{start}DeadQueue",
+            "ApproximateNumberOfMessagesVisible",
+            above=0,
+        ),
+        f"{start}AgeAlarm": queue_alarm(
+            f"heraldo-{stage}-{inlet}-delayed",
+            f"{what} has waited for more than 15 minutes",
+            f"{start}Queue",
+            "ApproximateAgeOfOldestMessage",
+            above=900,
+        ),
+        # A batch of which a part has to wait counts as an error, so one alone is no reason to get up.
+        f"{start}ErrorsAlarm": _alarm(
+            f"heraldo-{stage}-{inlet}-errors",
+            f"The function {function} fails again and again; its log says why",
+            errors,
+            above=0,
+            of=(3, 5),
+        ),
+    }
+
+
 def _topic(stage: str, topic: str) -> Resources:
     properties = {"TopicName": names.topic(stage, topic)}
     return {f"{camel(topic)}Topic": _resource("SNS::Topic", properties, True)}
@@ -252,7 +304,18 @@ def queue_alarm(name: str, about: str, queue: str, metric: str, *, above: int) -
     return _alarm(name, about, {**measured, "Statistic": "Maximum"}, above=above)
 
 
-def _alarm(name: str, about: str, measured: dict[str, Any], *, above: int) -> dict[str, Any]:
+def _alarm(
+    name: str,
+    about: str,
+    measured: dict[str, Any],
+    *,
+    above: int,
+    of: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """An alarm for a minute above; `of`: for so many minutes out of so many."""
+    minutes = {"EvaluationPeriods": 1}
+    if of is not None:
+        minutes = {"DatapointsToAlarm": of[0], "EvaluationPeriods": of[1]}
     return _resource(
         "CloudWatch::Alarm",
         {
@@ -260,7 +323,7 @@ def _alarm(name: str, about: str, measured: dict[str, Any], *, above: int) -> di
             "AlarmDescription": about,
             **measured,
             "Period": 60,
-            "EvaluationPeriods": 1,
+            **minutes,
             "Threshold": above,
             "ComparisonOperator": "GreaterThanThreshold",
             "TreatMissingData": "notBreaching",

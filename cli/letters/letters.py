@@ -21,13 +21,14 @@ from typing import Any, Final
 
 from chalicelib import aws
 from chalicelib.channels.publication import Publication
+from chalicelib.door import notification
 from chalicelib.door.envelope import opened
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event, parse
 from chalicelib.lanes import queues
 from chalicelib.lanes.decode import decode
 from chalicelib.lanes.waves import BATCH_ENTRIES
-from chalicelib.names import BUS
+from chalicelib.names import BUS, RECEIPTS
 from chalicelib.plan.fate import Content
 from chalicelib.stage import Stage
 from chalicelib.store.record import EventKey, Record
@@ -80,6 +81,9 @@ class Letter:
         try:
             if lane == BUS:
                 content = _on_the_bus(message["Body"], stage)
+            elif lane == RECEIPTS:
+                notification.read(message["Body"], stage)
+                content = READABLE
             else:
                 content = decode(message["Body"], default_id=event_id, default_source=source)
         except PermanentError as error:
@@ -132,6 +136,10 @@ class Letter:
         self.reason = NO_SURVIVOR
         last = f" (the ledger says {record.status})" if record is not None else ""
         self.detail = f"received again and again, and no handler survived it{last}"
+
+
+READABLE: Final = PermanentError("receipt", "a receipt of SES, which can be read now")
+"""What a receipt is here: no event, and nothing is published of it."""
 
 
 def _on_the_bus(body: str, stage: str) -> Event:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chalicelib import aws
 from chalicelib.lanes.queues import attribute, entry_bytes
 from chalicelib.lanes.waves import BATCH_ENTRIES, waves
-from chalicelib.names import BUS
+from chalicelib.names import INLETS
 from chalicelib.stage import Stage
 from chalicelib.store.record import EventKey
 from cli.letters.letters import DeadQueue, Letter, Look, Sought
@@ -195,7 +195,7 @@ def _size(letter: Letter) -> int:
 
 
 def _entry(number: int, letter: Letter) -> dict[str, Any]:
-    if letter.lane == BUS:  # a standard queue; all that counts is in the envelope
+    if letter.lane in INLETS:  # a standard queue; all that counts is in the body
         return {"Id": str(number), "MessageBody": letter.body}
     attributes = {
         name: {k: v for k, v in value.items() if k in ("DataType", "StringValue", "BinaryValue")}

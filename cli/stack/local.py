@@ -22,11 +22,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import names
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
+from chalicelib.stage import Stage
 from cli.deploy import deploy, generated, package, policies
 from cli.deploy.cloudformation import DeployError
 from cli.paths import ROOT, ROUTING
 from cli.stack import inbox, watch, where
 from cli.stack.emulator import REGION, Emulator, EmulatorError, check_port
+from cli.stack.receipts import Receipts
 from cli.stages import StagesError
 from cli.words.layouts import LayoutError
 
@@ -238,13 +240,19 @@ def _deliver_to_persons(emulator: Emulator, over: threading.Event) -> None:
     """Show what people receive by themselves, until `over`. The longer the lists, the rarer they are read."""
     home = where.home(emulator.port)
     persons = inbox.Persons(emulator.endpoint_url)
+    receipts = Receipts(Stage(STAGE, emulator.client))
     pause = 0.3
     while not over.wait(pause):
         begun = time.monotonic()
         try:
-            inbox.keep(home / "inbox.jsonl", persons.new(), lambda entry: _say(inbox.line(entry)))
+            fresh = persons.new()
+            inbox.keep(home / "inbox.jsonl", fresh, lambda entry: _say(inbox.line(entry)))
             (home / inbox.LOOKED).touch()
-        except (OSError, ValueError) as error:
+            for mail in fresh:
+                if mail["channel"] == "email":
+                    receipts.sent(mail["message_id"], mail["to"])
+            receipts.tell()
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
             if over.wait(1) or emulator.failed():
                 return
             _say(f"the mails cannot be read: {error}")

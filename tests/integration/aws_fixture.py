@@ -172,8 +172,9 @@ def _build(found: Stage) -> None:
     for lane in routing().lanes:
         for name in (names.queue("local", lane), names.dead_queue("local", lane)):
             found.sqs.create_queue(QueueName=name, Attributes=fifo)
-    for name in (names.queue("local", names.BUS), names.dead_queue("local", names.BUS)):
-        found.sqs.create_queue(QueueName=name)
+    for inlet in names.INLETS:
+        for name in (names.queue("local", inlet), names.dead_queue("local", inlet)):
+            found.sqs.create_queue(QueueName=name)
     for topic in TOPICS:
         arn = found.sns.create_topic(Name=names.topic("local", topic))["TopicArn"]
         found.sqs.create_queue(QueueName=f"inbox-{topic}")

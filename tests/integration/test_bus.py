@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from chalicelib import aws, names, patience
-from chalicelib.door import bus, envelope
+from chalicelib.door import bus, envelope, inlet
 from chalicelib.lanes.dispatch import Redeliver, dispatch
 from tests.factories import sample
 from tests.integration.aws_fixture import Stage
@@ -93,7 +93,7 @@ def shipped(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept comes again without a wait."""
-    monkeypatch.setattr(bus, "wait_seconds", lambda _: 0)
+    monkeypatch.setattr(inlet, "wait_seconds", lambda _: 0)
     monkeypatch.setattr(patience, "_PAUSE", 0.0)
 
 

@@ -134,7 +134,7 @@ ATTRIBUTES: Final[dict[str, Any]] = {
     },
     "email": {
         "type": ["string", "null"],
-        "format": "email",
+        "pattern": addresses.EMAIL,
         "maxLength": addresses.EMAIL_CHARACTERS,
         "description": "Where its recipient is reached by e-mail this time; used, and kept nowhere.",
     },
@@ -186,6 +186,7 @@ _RECIPIENT: Final[dict[str, Any]] = {
     "locale": {"type": ["string", "null"], "pattern": event.LOCALE},
     "time_zone": {
         "type": ["string", "null"],
+        "pattern": "^[A-Za-z0-9_+/-]{1,64}$",
         "description": "Of IANA, such as America/Argentina/Buenos_Aires.",
     },
     "email": ATTRIBUTES["email"] | {"description": "Where they get e-mail."},

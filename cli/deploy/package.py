@@ -5,7 +5,6 @@ python -m cli.deploy.package --stage dev [--out FOLDER]
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import functools
 import hashlib
@@ -28,11 +27,9 @@ from typing import Any, Final
 
 import babel
 import click
-import jinja2
 from babel.core import get_global
 
-from chalicelib.words.environment import WordsError
-from chalicelib.words.render import Templates, locale_of
+from chalicelib.words.render import locale_of
 from cli import stages
 from cli.deploy import resources
 from cli.lint import check
@@ -205,7 +202,7 @@ def _package(stage: str, out: Path) -> None:
 
 
 def _trimmed(entries: dict[str, bytes]) -> dict[str, bytes]:
-    """Without the locales and zones that no template is written in: nine tenths of what chalice makes."""
+    """Without the locales that no template is written in: nine tenths of what chalice makes."""
     wanted = _data_files()
     return {
         name: content
@@ -215,17 +212,13 @@ def _trimmed(entries: dict[str, bytes]) -> dict[str, bytes]:
     }
 
 
-# What Babel and tzdata know of all the world.
-_DATA: Final = ("babel/locale-data/", "tzdata/zoneinfo/")
+# What Babel knows of all the world.
+_DATA: Final = "babel/locale-data/"
 
 
 def _data_files() -> set[str]:
     """Of that, what the templates need."""
-    found = {f"babel/locale-data/{locale}.dat" for locale in _locales()}
-    with contextlib.suppress(jinja2.TemplateError, WordsError):  # lint tells
-        zone = Templates(ROOT / "templates").environment.time_zone
-        found |= {f"tzdata/zoneinfo/{zone}"} if zone else set()
-    return found
+    return {f"{_DATA}{locale}.dat" for locale in _locales()}
 
 
 def _locales() -> set[str]:

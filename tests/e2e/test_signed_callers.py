@@ -98,6 +98,10 @@ def test_the_keyed_addresses_ask_for_a_signature_and_the_others_do_not(
         ("/events/{event_id}", "head"),
         ("/event-types", "get"),
         ("/event-types", "head"),
+        *(
+            ("/recipients/{recipient_id}", method)
+            for method in ("get", "head", "put", "patch", "delete")
+        ),
     }
 
 

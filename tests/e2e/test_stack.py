@@ -27,6 +27,14 @@ def test_the_api_answers_without_a_key_only_where_it_may(stack: Stack) -> None:
     assert stack.call("POST", "/events", sample("order.shipped"), key="hk_" + "x" * 32)[0] == 401
 
 
+def test_the_package_knows_every_zone_of_the_world(stack: Stack, unique: str) -> None:
+    path = f"/recipients/{unique}"
+    status, found = stack.call("PUT", path, {"time_zone": "America/Buenos_Aires"})
+    assert (status, found["time_zone"]) == (201, "America/Argentina/Buenos_Aires")
+    status, found = stack.call("PATCH", path, {"time_zone": "Mars/Olympus"})
+    assert (status, found["errors"][0]["field"]) == (422, "time_zone")
+
+
 def test_an_accepted_event_reaches_its_recipient_in_spanish(stack: Stack, unique: str) -> None:
     status, answer = stack.call(
         "POST", "/events", {**sample("order.shipped"), "id": unique, **to(unique)}

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Chalice, IAMAuthorizer, Response, SQSEvent
 
 from chalicelib import aws, checkout, log, names
-from chalicelib.door import api, http, recipients
+from chalicelib.door import api, http, optout, recipients
 from chalicelib.door import bus as eventbridge
 from chalicelib.door import receipts as mails
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
@@ -63,6 +63,27 @@ def patch_recipient(recipient_id: str) -> Response:
 @app.route("/recipients/{recipient_id}", methods=["DELETE"], **KEYED)
 def delete_recipient(recipient_id: str) -> Response:
     return answer(lambda request: recipients.delete(request, recipient_id))
+
+
+# The pages at the foot of a mail are for people: no key, no signature.
+@app.route("/u/{token}", methods=READ, **OPEN)
+def get_unsubscribe(token: str) -> Response:
+    return answer(lambda request: optout.unsubscribe(request, token))
+
+
+@app.route("/u/{token}", methods=["POST"], **OPEN)
+def post_unsubscribe(token: str) -> Response:
+    return answer(lambda request: optout.post_unsubscribe(request, token))
+
+
+@app.route("/p/{token}", methods=READ, **OPEN)
+def get_preferences(token: str) -> Response:
+    return answer(lambda request: optout.preferences(request, token))
+
+
+@app.route("/p/{token}", methods=["POST"], **OPEN)
+def post_preferences(token: str) -> Response:
+    return answer(lambda request: optout.post_preferences(request, token))
 
 
 @app.route("/health", methods=READ, **OPEN)

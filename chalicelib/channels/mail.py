@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from chalicelib import aws, names
 from chalicelib.channels.answers import of_failure
-from chalicelib.channels.publication import LATER, NOT_TRIED, PERSON, REFUSED, Publication, Result
+from chalicelib.channels.publication import (
+    LATER,
+    NOT_TRIED,
+    PERSON,
+    REFUSED,
+    UNSUBSCRIBE,
+    Publication,
+    Result,
+)
 from chalicelib.events.addresses import normal_email
 from chalicelib.stage import Stage
 
@@ -39,8 +47,10 @@ def send(
     sender = os.environ.get("HERALDO_SENDER")
     if not sender:  # stages.toml says no `sender`, without which nobody can get a mail
         return [Result(error="NoSender", fault=PERSON)] * len(publications)
-    results = [NOT_TRIED] * len(publications)
-    for number, positions in enumerate(_batches(publications)):
+    # Nobody gets advertising that they cannot stop: stages.toml says no `api_url`, where they could.
+    nowhere = [publication.headers.get(UNSUBSCRIBE) == "<>" for publication in publications]
+    results = [Result(error="NoPublicAddress", fault=PERSON) if no else NOT_TRIED for no in nowhere]
+    for number, positions in enumerate(_batches(publications, nowhere)):
         if number and not in_time():
             break
         batch = [publications[position] for position in positions]
@@ -49,10 +59,11 @@ def send(
     return results
 
 
-def _batches(publications: Sequence[Publication]) -> Iterator[list[int]]:
+def _batches(publications: Sequence[Publication], left_out: Sequence[bool]) -> Iterator[list[int]]:
     """Positions to send together: ten at the most, those with HTML and those without apart."""
+    there = [(n, bool(found.html)) for n, found in enumerate(publications) if not left_out[n]]
     for html in (True, False):
-        of = [n for n, publication in enumerate(publications) if bool(publication.html) is html]
+        of = [n for n, has_html in there if has_html is html]
         for start in range(0, len(of), BATCH_ENTRIES):
             yield of[start : start + BATCH_ENTRIES]
 

@@ -8,6 +8,9 @@ from typing import Final
 
 from chalicelib.words import limits
 
+UNSUBSCRIBE: Final = "List-Unsubscribe"
+"""The header of a commercial mail in which its reader's program finds how to stop it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:

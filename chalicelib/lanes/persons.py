@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from chalicelib import names
 from chalicelib.events.event import Event
-from chalicelib.plan.reach import Known, asks_for
-from chalicelib.rules.routing import Routing
+from chalicelib.plan.reach import Known, asks_for, no_links
+from chalicelib.rules.routing import Category, Routing
 from chalicelib.stage import Stage
-from chalicelib.store import people, secrets
+from chalicelib.store import people, secrets, tokens
+from chalicelib.store.tokens import Grant
+from chalicelib.words.mail import Links
 
 
 def wanted(
@@ -41,7 +46,7 @@ def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) ->
 
     Raises
     ------
-    TransientError : an address was stopped, and what stands for addresses cannot be read.
+    TransientError : what stands for addresses, or signs links, cannot be read.
     """
     persons: dict[str, people.Person] = {}
     addresses: dict[str, people.Person] = {}
@@ -51,6 +56,22 @@ def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) ->
             addresses[found.id] = found
         else:
             persons[found.id] = found
-    if not by_address and not any(person.stopped for person in persons.values()):
+    address = os.environ.get("HERALDO_API_URL", "").rstrip("/")
+    if not address and not by_address and not any(p.stopped for p in persons.values()):
         return Known(persons, defaults=names.channels())
-    return Known(persons, addresses, names.channels(), secrets.of(stage).hash_of)
+    secret = secrets.of(stage)
+    links = partial(_links, address, secret.tokens) if address else no_links
+    return Known(persons, addresses, names.channels(), secret.hash_of, links)
+
+
+def _links(
+    address: str, keys: Sequence[bytes], who: str, category: Category, channel: str, locale: str
+) -> Links:
+    """Where somebody says that they want no more of this, or what they do want."""
+    if category.critical:
+        return Links()
+    token = tokens.sign(keys, Grant(who, category.name, channel, locale), time.time())
+    if not token:
+        return Links()
+    stop = f"{address}/u/{token}" if category.commercial else ""
+    return Links(stop, f"{address}/p/{token}")

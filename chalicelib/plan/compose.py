@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from chalicelib.channels.publication import Publication
+from chalicelib.channels.publication import UNSUBSCRIBE, Publication
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events.event import Event
 from chalicelib.plan.reach import ANYBODY, Contact, Known, reach
@@ -154,10 +154,10 @@ class _Work:
         if problem := limits.mail_problem(message.subject, mail.text, mail.html):
             raise PermanentError("too-large", f"the e-mail {problem}")
         headers = {}
-        if self.category.commercial and links.unsubscribe:
+        if self.category.commercial:
             # https://www.rfc-editor.org/rfc/rfc8058
             headers = {
-                "List-Unsubscribe": f"<{links.unsubscribe}>",
+                UNSUBSCRIBE: f"<{links.unsubscribe}>",
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             }
         return Publication(

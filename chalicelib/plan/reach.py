@@ -31,7 +31,8 @@ def _no_hash(_: str) -> str:
     return ""
 
 
-def _no_links(_who: str, _category: Category, _channel: str, _locale: str) -> Links:
+def no_links(_who: str, _category: Category, _channel: str, _locale: str) -> Links:
+    """There are no such pages."""
     return Links()
 
 
@@ -48,7 +49,7 @@ class Known:
     addresses: Mapping[str, Person] = field(default_factory=dict)
     defaults: Mapping[str, bool] = field(default_factory=dict)
     hash_of: Callable[[str], str] = _no_hash
-    links: Callable[[str, Category, str, str], Links] = _no_links
+    links: Callable[[str, Category, str, str], Links] = no_links
     assumed: bool = False
 
 

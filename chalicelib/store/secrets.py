@@ -25,8 +25,12 @@ from chalicelib.store import table
 
 KEY: Final = {"id": {"S": "secrets"}}
 _BYTES: Final = 32
+# So many are believed: links work for a year (`store.tokens`), and nobody rotates more often than monthly.
+_TOKENS: Final = 16
 # How long a worker goes on with what it read: a changed secret signs everywhere after this.
 CACHE_SECONDS: Final = 300
+# Who guesses at tokens has them read no more often than this.
+FRESH_SECONDS: Final = 5
 
 # By the client that read them, for that is an account's.
 _cache: weakref.WeakKeyDictionary[Any, tuple[float, Secrets]] = weakref.WeakKeyDictionary()
@@ -45,6 +49,19 @@ class Secrets:
         if "@" in address:
             address = normal_email(address)
         return hmac.new(self.addresses, address.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def fresh(stage: Stage) -> Secrets:
+    """The secrets of a stage as they are now, or were a few seconds ago.
+
+    Raises
+    ------
+    TransientError : as `of`.
+    """
+    known = _cache.get(stage.dynamodb)
+    if known is not None and known[0] - CACHE_SECONDS < time.monotonic() - FRESH_SECONDS:
+        del _cache[stage.dynamodb]
+    return of(stage)
 
 
 def of(stage: Stage) -> Secrets:
@@ -98,6 +115,32 @@ def _make(stage: Stage, name: str) -> Any:
             raise
         return there
     return item
+
+
+def rotate(stage: Stage, forget: bool) -> int:
+    """Sign links with a new secret from now on; gives how many are believed then.
+
+    `forget`: those before it are not, and no link that was ever sent works any more.
+
+    Raises
+    ------
+    BotoCoreError, ClientError : the table does not answer, or somebody else rotates.
+    """
+    now = made(stage)
+    before = [] if forget else [token.hex() for token in now.tokens][: _TOKENS - 1]
+    tokens = [secrets.token_hex(_BYTES), *before]
+    stage.dynamodb.update_item(
+        TableName=stage.table(table.PEOPLE),
+        Key=KEY,
+        UpdateExpression="SET tokens = :new",
+        ConditionExpression="tokens = :old",
+        ExpressionAttributeValues={
+            ":new": {"S": " ".join(tokens)},
+            ":old": {"S": " ".join(token.hex() for token in now.tokens)},
+        },
+    )
+    _cache.pop(stage.dynamodb, None)
+    return len(tokens)
 
 
 def _from_item(item: Any) -> Secrets:

@@ -62,7 +62,7 @@ class Stationery:
     def mail(self, message: Message, links: Links) -> Mail:
         """A message as an e-mail."""
         text = _text(message)
-        foot = self._foot(message.locale)
+        foot = self.foot(message.locale)
         given = [(name, getattr(links, name)) for name in FOOT]
         shown = [(str(foot.get(name, url)), url) for name, url in given if url]
         lines = "".join(f"\n{words}: {url}" if words != url else f"\n{url}" for words, url in shown)
@@ -104,7 +104,7 @@ class Stationery:
         except jinja2.TemplateNotFound:
             return None
 
-    def _foot(self, locale: str) -> Mapping[str, Any]:
+    def foot(self, locale: str) -> Mapping[str, Any]:
         """The words at the foot, in the nearest locale that has them."""
         known = self._feet.get(locale)
         if known is None:

@@ -198,6 +198,10 @@ class Templates:
         except (jinja2.TemplateError, *WRONG) as error:
             raise _broken(error, LAYOUT) from None
 
+    def foot(self, locale: str) -> Mapping[str, Any]:
+        """What stands at the foot of mails in this locale, or the nearest that there is."""
+        return self._stationery.foot(locale)
+
     def letter(self, message: Message) -> str:
         """What a message says as an e-mail's HTML, without looks and layout."""
         return self._stationery.letter(message)

@@ -16,6 +16,7 @@ from chalicelib import names
 from chalicelib.door.keys import CACHE_SECONDS, SCOPES, hash_of, lies_beneath
 from chalicelib.events.event import MAX_SOURCE, is_uri_reference
 from chalicelib.spelling import did_you_mean
+from chalicelib.store import secrets as stage_secrets
 from cli import target as targets
 from cli.account import account, aws_errors, type_problem
 from cli.group import Group
@@ -219,6 +220,30 @@ def revoke(name_or_prefix: str, yes: bool, stage: str | None, as_json: bool) -> 
         print(json.dumps(shown, ensure_ascii=False))
     else:
         click.echo(f"Revoked {key.name}. This is in force within {CACHE_SECONDS} seconds.")
+
+
+@command.command
+@click.option("--forget-old", is_flag=True, help="No link that was ever sent works any more.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@targets.stage_option
+def rotate(forget_old: bool, yes: bool, stage: str | None) -> None:
+    """Change the secret that signs the links at the foot of mails, as after somebody may have seen it.
+
+    Links that were sent keep working, unless --forget-old is given: then nobody can use the unsubscribe link
+    of a mail that they have.
+
+    \b
+    ./heraldo keys rotate --stage prod
+    """
+    target = account(stage, changes=True)
+    ends = " Every link in every mail that was sent stops working." if forget_old else ""
+    confirm(f"Change the secret of stage {target.stage}?{ends}", yes)
+    with aws_errors(target):
+        believed = stage_secrets.rotate(target.handle(), forget_old)
+    minutes = stage_secrets.CACHE_SECONDS // 60
+    click.echo(
+        f"Changed: links are signed with it within {minutes} minutes; {believed} are believed."
+    )
 
 
 def _find(stored: Sequence[StoredKey], wanted: str) -> StoredKey:

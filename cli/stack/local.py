@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn, TypedDict
 
@@ -169,7 +169,7 @@ def set_up(emulator: Emulator, built: package.Package, key: str = "") -> tuple[L
         "topics": {topic: arns[names.topic(STAGE, topic)] for topic in sorted(routing.topics)},
     }
     queue = inbox.subscribe(sqs, sns, local["topics"])
-    _tell_its_address(emulator.client("lambda"), local["api_url"])
+    _tell_its_address(emulator.client("lambda"), local["api_url"], routing.lanes)
     _wait_for_health(local["api_url"], emulator)
     return local, queue
 
@@ -182,14 +182,15 @@ def _put_gateway_responses(gateway: Any, api: str, built: package.Package) -> No
     gateway.create_deployment(restApiId=api, stageName="api")
 
 
-def _tell_its_address(functions: Any, api_url: str) -> None:
-    """The server in GET /openapi.json, which API Gateway tells a function and the local AWS does not."""
-    name = policies.function_name(STAGE, policies.API)
-    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    functions.update_function_configuration(
-        FunctionName=name,
-        Environment={"Variables": {**variables, "HERALDO_API_URL": api_url}},
-    )
+def _tell_its_address(functions: Any, api_url: str, lanes: Collection[str]) -> None:
+    """Where the API is, which on AWS stages.toml says: lanes put links to its pages into mails."""
+    for function in (policies.API, *lanes):
+        name = policies.function_name(STAGE, function)
+        found = functions.get_function_configuration(FunctionName=name)["Environment"]
+        functions.update_function_configuration(
+            FunctionName=name,
+            Environment={"Variables": {**found["Variables"], "HERALDO_API_URL": api_url}},
+        )
 
 
 def _create_key(dynamodb: Any) -> str:

@@ -199,6 +199,15 @@ def test_without_a_sender_mails_wait_for_a_person(monkeypatch: pytest.MonkeyPatc
     assert ses.calls == []
 
 
+def test_advertising_that_nobody_can_stop_waits_for_a_person_and_holds_no_other_mail_up() -> None:
+    ses = Ses(taken)
+    unstoppable = mail("b@x.es", headers={"List-Unsubscribe": "<>"})
+    results = send(ses, mail("a@x.es"), unstoppable, mail("c@x.es"))
+    assert [r.message_id for r in results] == ["a@x.es", "", "c@x.es"]
+    assert results[1] == Result(error="NoPublicAddress", fault=PERSON)
+    assert len(ses.calls) == 1
+
+
 def test_without_time_for_another_call_the_rest_is_not_tried() -> None:
     ses = Ses(taken)
     results = send(ses, *(mail(f"p{n}@x.es") for n in range(11)), in_time=lambda: False)

@@ -26,7 +26,7 @@ from tests.factories import sample
 
 NOWHERE = Stage("local", lambda service: None)
 
-PAGES = {"/"}  # for people: no part of the API
+PAGES = {"/", "/u/{token}", "/p/{token}"}  # for people: no part of the API
 
 
 def calls(paths: dict[str, list[str]]) -> set[tuple[str, str]]:

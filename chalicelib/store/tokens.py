@@ -1,0 +1,95 @@
+"""What stands behind the links at the foot of a mail: who may switch what off, signed, for a while.
+
+A token is what it says in base64url, and a signature. Whoever has it may do what it says and no more; it
+holds no address. The newest key signs, and those before it are still believed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.errors import HeraldoError
+
+_DAY: Final = 86_400
+# Mails are kept, and who looks through old ones must still get rid of new ones.
+DAYS: Final = 400
+# What stands in a header has 995 characters at the most, and the address of the page before it:
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html
+CHARACTERS: Final = 800
+_SIGNATURE_BYTES: Final = 16
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class TokenError(HeraldoError):
+    """A token that is none; `is_old`: it was one once."""
+
+    def __init__(self, is_old: bool) -> None:
+        super().__init__("the token is too old" if is_old else "this is no token")
+        self.is_old = is_old
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What somebody may switch: `who` is their item (`person:<id>`, `address:<hash>`), and the mail in which
+    the token stands was of `category`, went by `channel` and was written in `locale`."""
+
+    who: str
+    category: str
+    channel: str
+    locale: str
+
+
+def sign(keys: Sequence[bytes], grant: Grant, now: float) -> str:
+    """A token that is good for `DAYS` from `now` (seconds since 1970); empty where it would be too long."""
+    until = int(now) // _DAY + DAYS
+    said = _ENCODER.encode([grant.who, grant.category, grant.channel, grant.locale, until]).encode()
+    token = _text(said) + "." + _text(_signature(keys[0], said))
+    return token if len(token) <= CHARACTERS else ""
+
+
+def read(keys: Sequence[bytes], token: str, now: float) -> Grant:
+    """What a token allows.
+
+    Raises
+    ------
+    TokenError : nothing; it was altered, or is too old.
+    """
+    said, signature = (_bytes(part) for part in _parts(token))
+    if not any(hmac.compare_digest(_signature(key, said), signature) for key in keys):
+        raise TokenError(is_old=False)
+    *grant, until = json.loads(said)
+    if int(now) // _DAY > until:
+        raise TokenError(is_old=True)
+    return Grant(*grant)
+
+
+def _signature(key: bytes, said: bytes) -> bytes:
+    return hmac.digest(key, said, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def _parts(token: str) -> tuple[str, str]:
+    said, dot, signature = token.partition(".")
+    if not dot or len(token) > CHARACTERS:
+        raise TokenError(is_old=False)
+    return said, signature
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        found = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise TokenError(is_old=False) from None
+    if _text(found) != text:  # there is one way to write it
+        raise TokenError(is_old=False)
+    return found

@@ -55,6 +55,7 @@ def impatient(tree: Path, emulator: Emulator, call: str) -> tuple[int, str]:
     """What `make infra` and `make deploy` do, without a minute's wait for what is taken out."""
     script = f"""
 from cli import region
+from chalicelib import names
 from cli.deploy import deploy, generated, package
 generated.renew()
 try:
@@ -183,7 +184,7 @@ def mappings(emulator: Emulator) -> dict[str, str]:
 EXPECTED_MAPPINGS = {
     f"heraldo-{STAGE}-{lane}.fifo": f"heraldo-{STAGE}-{lane}"
     for lane in ("orders", "promotions", "reminders", "alerts")
-} | {f"heraldo-{STAGE}-bus": f"heraldo-{STAGE}-bus"}
+} | {f"heraldo-{STAGE}-{inlet}": f"heraldo-{STAGE}-{inlet}" for inlet in names.INLETS}
 
 
 def test_infrastructure_and_then_plain_chalice_deploy(

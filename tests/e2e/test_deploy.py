@@ -11,6 +11,7 @@ import botocore.session
 import pytest
 import yaml
 
+from chalicelib import names
 from cli.paths import ROUTING
 from cli.stack import inbox
 from cli.stack.emulator import Emulator

@@ -25,7 +25,8 @@ from cli import target as targets
 from cli.stages import LOCAL
 from cli.target import Target
 
-_MISSING = frozenset(
+# What AWS says where there is no such thing.
+MISSING = frozenset(
     (
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
@@ -88,7 +89,7 @@ def aws_errors(target: Target) -> Iterator[None]:
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         message = str(error.response.get("Error", {}).get("Message", ""))
-        if code in _MISSING:
+        if code in MISSING:
             raise click.ClickException(
                 f"Stage {target.stage} is not deployed in this account and region ({code})."
             ) from None

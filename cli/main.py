@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "lint": ("lint", "Find mistakes in templates, samples and rules."),
     "rules": ("rules", "List the routing rules, and try them on examples."),
     "event-types": ("event_types", "List what can be sent, and the data that it needs."),
+    "doctor": ("doctor", "Say what would not be delivered today, and why."),
     "dead-letters": ("dead_letters", "See what the lanes gave up on, why, and put it back."),
     "keys": ("keys", "Create, list and revoke the keys that open the API."),
     "recipients": ("recipients", "Keep whom events are for: contacts, wishes, consent."),

@@ -7,7 +7,7 @@ go away with a stage.
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cli.stages import stages
@@ -37,6 +37,12 @@ def ensure(stage: str, clients: Callable[[str], Any], say: Callable[[str], None]
     if found.get("VerifiedForSendingStatus"):
         return
     say(f"SES does not know yet that {domain} is yours. Add these records to its DNS:")
-    for token in found.get("DkimAttributes", {}).get("Tokens", ()):
-        say(f"  {token}._domainkey.{domain}  CNAME  {token}.dkim.amazonses.com")
-    say(f'  _dmarc.{domain}  TXT  "v=DMARC1; p=none"')
+    for record in records(domain, found):
+        say(f"  {record}")
+
+
+def records(domain: str, identity: Mapping[str, Any]) -> list[str]:
+    """The records that a domain's DNS needs: DKIM, by which SES sees whose it is, and DMARC."""
+    tokens = (identity.get("DkimAttributes") or {}).get("Tokens", ())
+    found = [f"{token}._domainkey.{domain}  CNAME  {token}.dkim.amazonses.com" for token in tokens]
+    return [*found, f'_dmarc.{domain}  TXT  "v=DMARC1; p=none"']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,8 +17,9 @@ from chalicelib.door.intake import Accepted, Checked, Conflict
 from chalicelib.door.keys import Key
 from chalicelib.errors import FieldError, InvalidEvent, TransientError
 from chalicelib.events.event import is_id
+from chalicelib.lanes import persons
 from chalicelib.plan import catalog
-from chalicelib.plan.compose import destination_tag, event_tag
+from chalicelib.plan.compose import compose, destination_tag, event_tag
 from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
@@ -33,13 +35,24 @@ def post_event(request: Request) -> Answer:
     dry_run = _flag(http.query(request, "dry_run"), "dry_run")
     checked = _check(cloudevents.read_event(request), key, request.stage)
     if dry_run:
-        rules = routing(request.stage.name)
-        found = plan(checked.event, checked.lane, checked.composed, rules)
-        return Answer(200, bounded.plan(found))
+        return Answer(200, bounded.plan(_planned(request, checked)))
     [result] = intake.accept(request.stage, [checked], key.name, request.patience)
     if not isinstance(result, Accepted):
         raise _refusal(result)
     return Answer(200 if result.status == "duplicate" else 202, _accepted(result, checked))
+
+
+def _planned(request: Request, checked: Checked) -> dict[str, Any]:
+    """The plan of an event, for its persons as they are known."""
+    stage, event, lane = request.stage, checked.event, checked.lane
+    rules, patience = routing(stage.name), request.patience
+    try:
+        known = patience.ask(lambda: persons.read(stage, rules, [event], patience.left()))
+    except (TransientError, ClientError):
+        detail = "People cannot be read right now."
+        raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
+    composed = compose(event, lane, rules, templates(), str, known)
+    return plan(event, lane, replace(composed, gaps=checked.composed.gaps), rules)
 
 
 def post_batch(request: Request) -> Answer:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from chalicelib import names
+from chalicelib import aws, names
 from chalicelib.events.event import Event
 from chalicelib.plan.reach import Known, asks_for, no_links
+from chalicelib.rules.destinations import RECIPIENT, parse
 from chalicelib.rules.routing import Category, Routing
 from chalicelib.stage import Stage
-from chalicelib.store import people, secrets, tokens
+from chalicelib.store import people, register, secrets, table, tokens
 from chalicelib.store.tokens import Grant
 from chalicelib.words.mail import Links
 
@@ -41,6 +42,18 @@ def wanted(
     return keys, bool(addresses)
 
 
+def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float) -> Known:
+    """What is known of the persons that events may go to, for who has no ledger to read with it.
+
+    Raises
+    ------
+    TransientError : it cannot be read within `seconds`.
+    """
+    keys, by_address = wanted(stage, routing, events)
+    found = table.read(stage, {table.PEOPLE: keys}, seconds)[table.PEOPLE] if keys else ()
+    return known(stage, found, by_address)
+
+
 def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) -> Known:
     """What these items say of people. `by_address`: addresses came with events.
 
@@ -62,6 +75,24 @@ def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) ->
     secret = secrets.of(stage)
     links = partial(_links, address, secret.tokens) if address else no_links
     return Known(persons, addresses, names.channels(), secret.hash_of, links)
+
+
+def forget_endpoint(stage: Stage, known: Known, event: Event, name: str, endpoint: str) -> None:
+    """Take a device whose app is gone off the person whose it was; `name` is the ledger's, of the publication.
+
+    If that cannot be done now, SNS says the same of the next push.
+    """
+    destination = name.partition("/")[0]
+    found = parse(destination)
+    person = known.persons.get((event.recipient if found.kind == RECIPIENT else found.name) or "")
+    if person is None or endpoint not in person.push:
+        return
+    left = tuple(one for one in person.push if one != endpoint)
+    try:
+        register.put_push(stage, person, left)
+    except aws.FAILURES:
+        return
+    person.push = left
 
 
 def _links(

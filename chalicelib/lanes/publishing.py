@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from chalicelib import log
 from chalicelib.channels import registry
-from chalicelib.channels.publication import PERSON, Result
+from chalicelib.channels.publication import GONE, PERSON, Result
+from chalicelib.events.event import Event
+from chalicelib.lanes import persons
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import KEPT, Item
 from chalicelib.lanes.settle import keep, settle
@@ -31,6 +33,9 @@ def publish(run: Invocation, wave: Sequence[Item]) -> None:
     by_item: dict[Item, dict[str, Result]] = {}
     for (item, name), result in zip(flat, results, strict=True):
         by_item.setdefault(item, {})[name] = result
+        if result.fault == GONE and isinstance(item.content, Event):
+            endpoint = item.publications[name].to
+            persons.forget_endpoint(run.stage, run.known, item.content, name, endpoint)
     now = run.now.timestamp()
     for item in wave:
         age = now - item.message.sent_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -141,6 +141,31 @@ def lift(stage: Stage, item_id: str, channel: str, patience: Patience) -> bool:
         keyed = patience.ask(lambda: secrets.of(stage)).hash_of(address)
         change(stage, people.ADDRESS + keyed, by, patience)
     return any(held)
+
+
+def put_push(stage: Stage, person: Person, push: Sequence[str]) -> None:
+    """Keep these endpoints of a person, if those that are known are still theirs, and nothing else.
+
+    It is all that a lane may change of people.
+
+    Raises
+    ------
+    BotoCoreError, ClientError : it is not kept.
+    """
+    before, after = (
+        people.to_item(replace(person, push=tuple(p))).get("push") for p in (person.push, push)
+    )
+    values: dict[str, Any] = {":before": before, ":one": {"N": "1"}}
+    change = "REMOVE push"
+    if after is not None:
+        change, values[":after"] = "SET push = :after", after
+    stage.dynamodb.update_item(
+        TableName=stage.table(table.PEOPLE),
+        Key=people.key_of(person.id),
+        UpdateExpression=f"{change} ADD version :one",
+        ConditionExpression="push = :before",
+        ExpressionAttributeValues=values,
+    )
 
 
 def put_of(stage: Stage, person: Person) -> dict[str, Any]:

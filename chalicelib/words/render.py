@@ -347,7 +347,9 @@ def _nearest(wanted: str | None, there: Sequence[str]) -> str:
 def _add_protocols(bodies: dict[str, str], channel: str, subject: str, text: str) -> None:
     if channel == "push":
         alert = {"title": subject, "body": text}
-        bodies["GCM"] = json.dumps({"notification": alert}, ensure_ascii=False)
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-fcm-v1-payloads.html
+        fcm = {"fcmV1Message": {"message": {"notification": alert}}}
+        bodies["GCM"] = json.dumps(fcm, ensure_ascii=False)
         apns = json.dumps({"aps": {"alert": alert}}, ensure_ascii=False)
         bodies["APNS"] = bodies["APNS_SANDBOX"] = apns
     else:

@@ -138,4 +138,13 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
             _table(stage, "ledger"),
         ),
         _allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], _table(stage, "people")),
+        # Of a person, a lane may take away a device whose app is gone, and change nothing else.
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+        {
+            **_allow(["dynamodb:UpdateItem"], _table(stage, "people")),
+            "Condition": {
+                "ForAllValues:StringEquals": {"dynamodb:Attributes": ["id", "push", "version"]},
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["person:*"]},
+            },
+        },
     ]

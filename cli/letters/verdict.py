@@ -13,11 +13,10 @@ from chalicelib.events.event import Event
 from chalicelib.lanes import persons
 from chalicelib.names import BUS
 from chalicelib.plan.compose import Composed
-from chalicelib.plan.fate import Content, Fate, Fates
-from chalicelib.plan.reach import Known
+from chalicelib.plan.fate import Fate, Fates
 from chalicelib.rules.routing import Routing
 from chalicelib.stage import Stage
-from chalicelib.store import ledger, statuses, table
+from chalicelib.store import ledger, statuses
 from chalicelib.store.record import EventKey, Record
 from chalicelib.words.render import Templates
 from cli.letters.letters import READABLE, Letter
@@ -69,21 +68,15 @@ class Judge:
         try:
             if lane == BUS and isinstance(content, Event):
                 lane = self._rules.lane(content.type)
-            fate = self._fates.of(content, known, lane, datetime.now(UTC), self._known(content))
+            events = [content] if isinstance(content, Event) else []
+            persons_known = persons.read(self._stage, self._rules, events, READ_SECONDS)
+            fate = self._fates.of(content, known, lane, datetime.now(UTC), persons_known)
         except PermanentError as error:
             return Verdict(fails=error)
         sends = tuple(fate.publications)
         if isinstance(letter.content, Publication) and sends:
             sends = (letter.content.to,)
         return Verdict(sends=sends, note=_note(fate), composed=fate.composed)
-
-    def _known(self, content: Content) -> Known:
-        """The persons whom a letter may go to."""
-        events = [content] if isinstance(content, Event) else []
-        wanted, by_address = persons.wanted(self._stage, self._rules, events)
-        keys = {table.PEOPLE: wanted} if wanted else {}
-        found = table.read(self._stage, keys, READ_SECONDS) if keys else {}
-        return persons.known(self._stage, found.get(table.PEOPLE, ()), by_address)
 
 
 def _note(fate: Fate) -> str:

@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page, expect
 from chalicelib.stage import Stage as Handle
 from chalicelib.store import secrets, tokens
 from chalicelib.store.tokens import Grant
-from tests.browser.conftest import browser as browser
 from tests.browser.mails import look
 from tests.e2e.conftest import Stack
 from tests.factories import sample

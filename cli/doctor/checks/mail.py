@@ -73,7 +73,7 @@ def known_identity(found: Patient) -> Iterator[Told]:
 
 
 def _is_unsigned(told: Any) -> bool:
-    return (told.get("DkimAttributes") or {}).get("Status", "SUCCESS") != "SUCCESS"
+    return bool((told.get("DkimAttributes") or {}).get("Status", "SUCCESS") != "SUCCESS")
 
 
 @check("mail-account", local=False)

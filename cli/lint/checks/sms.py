@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chalicelib.words import limits
@@ -59,8 +60,64 @@ def sms_encoding(tree: Tree) -> Iterator[Told]:
                 rendering.file,
                 tree.line_of_block(rendering.name, "sms"),
                 f"the SMS goes out in UCS-2, in {told.parts} parts: {forcing} {force} it",
-                f"without, it goes out in GSM-7 with {count(cheaper, 'part')}",
+                f"{_instead(text, told.forcing)}it goes out in GSM-7 with {count(cheaper, 'part')}",
             )
+
+
+# What says the same in the alphabet of SMS. Without its accent a word is still read; é, ñ, ü, ¿ and ¡ are in it.
+_INSTEAD: Final = {
+    **dict(zip("áíóúÁÍÓÚâêîôûãõç", "aiouAIOUaeiouaoc", strict=True)),
+    "…": "...",
+    "“": '"',
+    "”": '"',
+    "«": '"',
+    "»": '"',
+    "‘": "'",
+    "’": "'",
+    "–": "-",
+    "—": "-",
+    "•": "-",
+    "·": "-",
+    "\u00a0": " ",
+    "\u202f": " ",
+    "º": "o",
+    "ª": "a",
+}
+_WORD: Final = re.compile(r"[^\s.,;:!?()]+")
+_OFFERED: Final = 5
+
+
+def _instead(text: str, forcing: Sequence[str]) -> str:
+    """What to write in the place of what forces UCS-2, as far as that can be said."""
+    if any(c not in _INSTEAD for c in forcing):
+        return "without, "
+    offered: dict[str, str] = {}
+    for word in _WORD.findall(text.replace("\u00a0", " \u00a0 ").replace("\u202f", " \u202f ")):
+        if any(c in word for c in forcing):
+            offered[word] = "".join(_INSTEAD.get(c, c) if c in forcing else c for c in word)
+    if not offered:
+        return "with plain spaces "
+    words = [f"{old!r} as {new!r}" for old, new in list(offered.items())[:_OFFERED]]
+    more = "" if len(offered) <= _OFFERED else f" and {count(len(offered) - _OFFERED, 'more word')}"
+    return f"write {', '.join(words)}{more}, and "
+
+
+@check("sms-too-costly", "error")
+def sms_too_costly(tree: Tree) -> Iterator[Told]:
+    """An SMS takes more parts than its type may cost (`sms_parts` in `routing.toml`), so that its event is
+    refused: shorten it, or raise that.
+    """
+    settings = tree.rulebook.routing.types
+    for rendering, text in _texts(tree):
+        event_type = rendering.name.partition("/")[0]
+        most = settings[event_type].sms_parts if event_type in settings else 0
+        told = limits.sms(text)
+        if most and told.parts > most:
+            what = (
+                f"the SMS takes {told.parts} parts in {told.encoding}, and its type may cost {most}"
+            )
+            line = tree.line_of_block(rendering.name, "sms")
+            yield Told(rendering.file, line, what, "shorten it, or raise sms_parts in routing.toml")
 
 
 @check("sms-parts", "warning")

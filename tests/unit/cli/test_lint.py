@@ -307,6 +307,13 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "an SMS in UCS-2 that costs two parts": (
         es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "á" + "x" * 100),
         "warning", "sms-encoding", OF_ES, 8, "UCS-2, in 2 parts: á forces it"),
+    "an SMS in UCS-2 whose words can be written otherwise": (
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}Tu envío está aquí… " + "x" * 100),
+        "warning", "sms-encoding", OF_ES, 8, "í, á, … force it"),
+    "an SMS that costs more than its type may": (
+        es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "x" * 200)
+        | rules('[topics', '[types."order.placed"]\nsms_parts = 1\n\n[topics'),
+        "error", "sms-too-costly", OF_ES, 8, "takes 2 parts in GSM-7, and its type may cost 1"),
     "an SMS of many parts": (
         es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "x" * 500),
         "warning", "sms-parts", OF_ES, 8, "4 parts in GSM-7"),
@@ -613,6 +620,15 @@ def test_what_only_looks_like_a_mistake_is_none(tmp_path: Path, changed: Tree) -
 
 def test_nothing_is_wrong_with_this_tree() -> None:
     assert lint(ROOT) == []
+
+
+def test_words_that_save_a_part_are_offered(tmp_path: Path) -> None:
+    changed = es("%}Pedido {{ order.id|truncate(40) }}", "%}Tu envío está aquí… " + "x" * 100)
+    [found] = [f for f in lint(tree(tmp_path, changed)) if f.code == "sms-encoding"]
+    assert found.remedy == (
+        "write 'envío' as 'envio', 'está' as 'esta', 'aquí…' as 'aqui...', "
+        "and it goes out in GSM-7 with 1 part"
+    )
 
 
 # -- the table of checks ---------------------------------------------------------------------------

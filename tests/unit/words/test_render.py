@@ -48,7 +48,8 @@ def test_a_layout_is_around_the_body_and_its_settings_reach_every_block(tmp_path
 def test_a_push_block_becomes_what_apple_and_google_want(tmp_path: Path) -> None:
     message = render(tmp_path, blocks(more="{% block push %}¡Ya está!{% endblock %}"))
     alert = {"title": "S", "body": "¡Ya está!"}
-    assert json.loads(message.bodies["GCM"]) == {"notification": alert}
+    fcm = {"fcmV1Message": {"message": {"notification": alert}}}
+    assert json.loads(message.bodies["GCM"]) == fcm
     assert json.loads(message.bodies["APNS"]) == {"aps": {"alert": alert}}
 
 

@@ -29,6 +29,7 @@ MARKER = re.compile(r"K\d{3}-\d{6}")
 
 READ, WRITE, PUBLISH = "BatchGetItem", "BatchWriteItem", "PublishBatch"
 ANNOUNCE = "TransactWriteItems"
+MAIL, SMS = "SendBulkEmail", "Publish"
 DEAD, DELETE, HAND_BACK = "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"
 RECEIVE, POLLER_DELETE = "ReceiveMessage", "PollerDelete"
 
@@ -52,6 +53,8 @@ FAULTS: dict[str, dict[str, int]] = {
     WRITE: {**_CALLS, "partial": 40},
     ANNOUNCE: {**_CALLS},
     PUBLISH: {**_CALLS, "partial": 80, "partial-refused": 4, "killed-after": 8},
+    MAIL: {**_CALLS, "partial": 80, "partial-refused": 4, "killed-after": 8},
+    SMS: {**_CALLS, "killed-after": 8},
     DEAD: {**_CALLS, "partial": 150},
     DELETE: {**_CALLS, "partial": 80},
     HAND_BACK: {**_CALLS, "partial": 80},
@@ -62,7 +65,7 @@ _TIMEOUT = 8.0  # longer than any read timeout of Heraldo's
 
 @dataclass
 class Acceptance:
-    """SNS accepted a publication: (event's marker, topic)."""
+    """SNS, or SES, accepted a publication: (event's marker, topic or channel)."""
 
     publication: tuple[str, str]
     message_id: str
@@ -160,7 +163,9 @@ class Proxy:
             invocation = self.invocations[worker]
             if operation in (WRITE, ANNOUNCE) and fault not in ("ok", "partial"):
                 self.write_failed.add((worker, invocation))
-            if operation == PUBLISH and fault not in ("ok", "partial", "partial-refused"):
+            if operation in (PUBLISH, MAIL, SMS) and fault not in (
+                *("ok", "partial", "partial-refused"),
+            ):
                 self.doubt.add((worker, invocation))
         return Call(operation, body, worker, int(pid), invocation, fault, dice)
 
@@ -172,7 +177,16 @@ class Proxy:
                 markers = set(MARKER.findall(body.decode()))
                 self.touched[call.worker, self.invocations[call.worker]] = markers
             elif call.operation == PUBLISH:
-                self._accept(call, body, sent)
+                self._accept_published(call, body, sent)
+            elif call.operation == MAIL:
+                entries = json.loads(sent)["BulkEmailEntries"]
+                results = json.loads(body)["BulkEmailEntryResults"]
+                for entry, result in zip(entries, results, strict=True):
+                    self._accept(call, json.dumps(entry), "email", result["MessageId"])
+            elif call.operation == SMS:
+                form = dict(urllib.parse.parse_qsl(sent.decode()))
+                [message_id] = re.findall(r"<MessageId>([^<]+)<", body.decode())
+                self._accept(call, form["Message"], "sms", message_id)
             elif call.operation == WRITE:
                 left = json.dumps(json.loads(body).get("UnprocessedItems") or {})
                 puts = next(iter(json.loads(sent)["RequestItems"].values()))
@@ -181,22 +195,25 @@ class Proxy:
             elif call.operation == ANNOUNCE:
                 self._record([put["Put"]["Item"] for put in json.loads(sent)["TransactItems"]])
 
-    def _accept(self, call: Call, body: bytes, sent: bytes) -> None:
+    def _accept_published(self, call: Call, body: bytes, sent: bytes) -> None:
         form = dict(urllib.parse.parse_qsl(sent.decode()))
         topic = form["TopicArn"].rsplit("-", 1)[1]
         messages = {form[f"{prefix}.Id"]: form[f"{prefix}.Message"] for prefix in _prefixes(form)}
         done = re.findall(r"<Id>([^<]+)</Id>\s*<MessageId>([^<]+)<", body.decode())
         for entry, message_id in done:
-            marker = MARKER.search(messages[entry])
-            assert marker, messages[entry]
-            withheld = call.fault.endswith("-after")
-            acceptance = Acceptance(
-                (marker[0], topic), message_id, call.worker, call.invocation, withheld
-            )
-            same = [a for a in self.accepted if a.publication == acceptance.publication]
-            acceptance.repeats_recorded = any(a.recorded for a in same)
-            self.accepted.append(acceptance)
-            self._by_message_id[message_id] = acceptance
+            self._accept(call, messages[entry], topic, message_id)
+
+    def _accept(self, call: Call, text: str, where: str, message_id: str) -> None:
+        marker = MARKER.search(text)
+        assert marker, text
+        withheld = call.fault.endswith("-after")
+        acceptance = Acceptance(
+            (marker[0], where), message_id, call.worker, call.invocation, withheld
+        )
+        same = [a for a in self.accepted if a.publication == acceptance.publication]
+        acceptance.repeats_recorded = any(a.recorded for a in same)
+        self.accepted.append(acceptance)
+        self._by_message_id[message_id] = acceptance
 
     def _record(self, items: list[Any]) -> None:
         for item in items:
@@ -239,6 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
         target = self.headers.get("X-Amz-Target")
         if target:
             operation = target.rsplit(".", 1)[1]
+        elif self.path.endswith("/outbound-bulk-emails"):
+            operation = MAIL
         else:
             operation = dict(urllib.parse.parse_qsl(body.decode())).get("Action", "")
         call = self.proxy.call(operation, body, self.path)
@@ -302,11 +321,12 @@ class _Handler(BaseHTTPRequestHandler):
                 raise AssertionError(call.fault)
 
     def _refuse(self, call: Call, status: int, code: str) -> None:
-        if call.operation == PUBLISH:
+        if call.operation in (PUBLISH, SMS):
             text = f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"
         else:
             text = json.dumps({"__type": code, "message": "refused by the proxy"})
-        self._send(status, "text/xml" if call.operation == PUBLISH else _JSON, text.encode())
+        is_xml = call.operation in (PUBLISH, SMS)
+        self._send(status, "text/xml" if is_xml else _JSON, text.encode())
 
     def _reset(self) -> None:
         self.close_connection = True
@@ -321,24 +341,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._partial_publish(call, sender_fault)
             return
         request = json.loads(call.body)
-        if call.operation in (READ, WRITE):
-            [table] = request["RequestItems"]
-            tables = request["RequestItems"]
-            entries = tables[table]["Keys"] if call.operation == READ else tables[table]
+        if call.operation == READ:
+            answer = self._partial_read(call, request)
+        elif call.operation == MAIL:
+            answer = self._partial_mail(call, request, sender_fault)
+        elif call.operation == WRITE:
+            [(table, entries)] = request["RequestItems"].items()
             kept, held = _split(entries, call.dice)
-            if call.operation == READ:
-                tables[table]["Keys"] = kept
-                left: Any = {table: {**tables[table], "Keys": held}} if held else {}
-                answer: Any = {"Responses": {table: []}}
-                name = "UnprocessedKeys"
-            else:
-                tables[table] = kept
-                left = {table: held} if held else {}
-                answer = {}
-                name = "UnprocessedItems"
+            answer = {}
             if kept:
-                answer = json.loads(self._forward(call, json.dumps(request).encode())[2])
-            answer[name] = left
+                sent = json.dumps({"RequestItems": {table: kept}}).encode()
+                answer = json.loads(self._forward(call, sent)[2])
+            answer["UnprocessedItems"] = {table: held} if held else {}
         else:
             kept, held = _split(request["Entries"], call.dice)
             answer = {"Successful": []}
@@ -348,6 +362,36 @@ class _Handler(BaseHTTPRequestHandler):
             failed = [{"Id": e["Id"], "Code": "InternalError", "SenderFault": False} for e in held]
             answer["Failed"] = [*answer.get("Failed", []), *failed]
         self._send(200, _JSON, json.dumps(answer).encode())
+
+    def _partial_read(self, call: Call, request: Any) -> Any:
+        """Of several tables, leave some keys of each over."""
+        tables = request["RequestItems"]
+        left: dict[str, Any] = {}
+        for table, of in tables.items():
+            kept, held = _split(of["Keys"], call.dice)
+            if held:
+                left[table] = {**of, "Keys": held}
+            tables[table] = {**of, "Keys": kept}
+        asked = {table: of for table, of in tables.items() if of["Keys"]}
+        answer: Any = {"Responses": {table: [] for table in tables}}
+        if asked:
+            sent = json.dumps({"RequestItems": asked}).encode()
+            answer["Responses"] |= json.loads(self._forward(call, sent)[2])["Responses"]
+        answer["UnprocessedKeys"] = left
+        return answer
+
+    def _partial_mail(self, call: Call, request: Any, sender_fault: str) -> Any:
+        """Some entries get through, and the others their status in their place."""
+        entries = request["BulkEmailEntries"]
+        kept, _ = _split(list(range(len(entries))), call.dice)
+        status = "MESSAGE_REJECTED" if sender_fault == "true" else "TRANSIENT_FAILURE"
+        results: list[Any] = [{"Status": status, "Error": "no"} for _ in entries]
+        if kept:
+            sent = json.dumps({**request, "BulkEmailEntries": [entries[n] for n in kept]}).encode()
+            done = json.loads(self._forward(call, sent)[2])["BulkEmailEntryResults"]
+            for number, result in zip(kept, done, strict=True):
+                results[number] = result
+        return {"BulkEmailEntryResults": results}
 
     def _partial_publish(self, call: Call, sender_fault: str) -> None:
         pairs = urllib.parse.parse_qsl(call.body.decode())

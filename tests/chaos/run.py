@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import names
-from cli.deploy import deploy, package
+from cli.deploy import deploy, identity, package
 from cli.paths import ROOT
 from cli.stack import inbox
 from cli.stack.emulator import CREDENTIALS, REGION, Emulator, free_port
+from cli.stages import stages
 from tests.chaos.proxy import MARKER, Acceptance, Proxy
 from tests.factories import customers_hear_by, sample
 
@@ -36,15 +37,30 @@ WORKERS = 4
 VISIBILITY = 8
 AHEAD = 1500
 
-# What is sent, of a hundred events, and whom it must reach.
+# What is sent, of a hundred events, and whom it must reach: topics, and recipients by a channel.
 TYPES = {
-    "order.shipped": (60, ("users",)),
-    "payment.failed": (20, ("users", "company")),
+    "order.shipped": (35, ("users",)),
+    "payment.failed": (15, ("users", "company")),
     "order.delivered": (18, ("users",)),
+    "order.placed": (20, ("users", "email")),
+    "payment.confirmed": (10, ("users", "sms")),
     "order.lost": (2, ()),  # no such type: a dead letter
 }
 ONCE = "order.delivered"
-EXTRA_ROUTING = f'\n[types."{ONCE}"]\non_unknown = "skip"\n'
+EXTRA_ROUTING = f"""
+[types."{ONCE}"]
+on_unknown = "skip"
+
+[[rule]]
+name = "by-mail"
+pattern.type = ["order.placed"]
+to = ["recipient:email"]
+
+[[rule]]
+name = "by-phone"
+pattern.type = ["payment.confirmed"]
+to = ["recipient:push|sms"]
+"""
 
 
 @dataclass
@@ -95,7 +111,7 @@ class Report:
         """Whether every promise was."""
         wrong = (self.lost, self.out_of_order, self.outside, self.ledger_wrong, self.unexpected)
         # What trying again mends makes no dead letter.
-        return not any(wrong) and self.dead.keys() <= {"unknown-type", "sns-refused"}
+        return not any(wrong) and self.dead.keys() <= {"unknown-type", "sns-refused", "ses-refused"}
 
     def problems(self) -> str:
         return f"dead: {dict(self.dead)}\n" + "\n".join(
@@ -116,7 +132,13 @@ class Run:
         self.dynamodb = emulator.client("dynamodb")
         deploy.deploy_infra(STAGE, emulator.client, say=lambda _: None)
         arns = [t["TopicArn"] for t in self.sns.list_topics()["Topics"]]
-        self.inbox = inbox.subscribe(self.sqs, self.sns, {a.rsplit("-", 1)[1]: a for a in arns})
+        identity.ensure(STAGE, emulator.client, lambda _: None)
+        self.persons = inbox.Persons(emulator.endpoint_url)
+        self.inbox = inbox.subscribe(
+            self.sqs,
+            self.sns,
+            {name: a for a in arns if (name := a.rsplit("-", 1)[1]) != names.RECEIPTS},
+        )
         self.lane = self._queue_url(names.queue(STAGE, LANE))
         self.sqs.set_queue_attributes(
             QueueUrl=self.lane, Attributes={"VisibilityTimeout": str(VISIBILITY)}
@@ -187,6 +209,8 @@ class Run:
             "source": "/chaos",
             "id": event.marker,
             "recipient": event.key,
+            "email": f"{event.key}@example.com",
+            "phone": f"+346{int(event.key.removeprefix('cus-')):08d}",
             "data": data,
         }
         return {
@@ -219,7 +243,7 @@ class Run:
                 "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
                 "AWS_DEFAULT_REGION": REGION,
                 "AWS_ENDPOINT_URL": endpoint_url,
-                "HERALDO_STAGE": STAGE,
+                **stages()[STAGE].environment,
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
             stdin=subprocess.PIPE,
@@ -266,6 +290,11 @@ class Run:
                 marker = MARKER.search(envelope["Message"])
                 assert marker, envelope
                 self.deliveries.append((marker[0], envelope["TopicArn"].rsplit("-", 1)[1]))
+                self.seen.add(marker[0])
+            for person in self.persons.new():
+                marker = MARKER.search(person["subject"] + person["message"])
+                assert marker, person
+                self.deliveries.append((marker[0], person["channel"]))
                 self.seen.add(marker[0])
             if got:
                 entries = [
@@ -357,7 +386,7 @@ class Run:
             else:
                 self.report.inside += 1
         if received != Counter(a.publication for a in proxy.accepted):
-            self.report.unexpected.append("subscribers did not get exactly what SNS accepted")
+            self.report.unexpected.append("subscribers did not get exactly what was accepted")
 
     def _unknown_to_worker(self, proxy: Proxy, acceptance: Acceptance) -> bool:
         invocation = (acceptance.worker, acceptance.invocation)

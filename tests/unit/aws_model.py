@@ -1,5 +1,5 @@
 """A tiny AWS in memory that answers on the wire, below botocore: one FIFO lane, its dead-letter queue,
-two topics and the ledger, on a clock of its own, with a plan of what goes wrong at which call.
+two topics, mails and text messages to people, and the ledger, on a clock of its own, with a plan of what goes wrong at which call.
 
 Nothing of Heraldo's is replaced: requests are serialized, retried and parsed by botocore as ever.
 """
@@ -22,7 +22,9 @@ from tests.factories import ACCOUNT, REGION
 
 LANE = "orders"
 QUEUE = f"heraldo-local-{LANE}.fifo"
-LEDGER = "heraldo-local-ledger"
+LEDGER, PEOPLE = "heraldo-local-ledger", "heraldo-local-people"
+# Everybody whom events are for can be reached in both ways.
+EMAIL, NUMBER = "r@example.com", "+34600111222"
 VISIBILITY = 180.0
 MAX_RECEIVES = 1000
 INVOCATION = 30.0
@@ -30,6 +32,8 @@ LATENCY = 0.02
 
 READ = "BatchGetItem"
 PUBLISH = "PublishBatch"
+MAIL = "SendBulkEmail"
+SMS = "Publish"
 WRITE = "BatchWriteItem"
 ANNOUNCE = "TransactWriteItems"
 DEAD = "SendMessageBatch"
@@ -43,6 +47,8 @@ _READ_TIMEOUT = {
     WRITE: 2.0,
     ANNOUNCE: 2.0,
     PUBLISH: 5.0,
+    MAIL: 10.0,
+    SMS: 5.0,
     DEAD: 3.0,
     DELETE: 3.0,
     HAND_BACK: 3.0,
@@ -70,6 +76,8 @@ PARTIAL_PUBLISH = ("partial", "partial-throttled", "partial-refused", "partial-s
 FAULTS: Mapping[str, tuple[str, ...]] = {
     READ: (*WHOLE_CALL, *PARTIAL),
     PUBLISH: (*WHOLE_CALL, *PARTIAL_PUBLISH),
+    MAIL: (*WHOLE_CALL, *PARTIAL_PUBLISH),
+    SMS: WHOLE_CALL,
     WRITE: (*WHOLE_CALL, *PARTIAL),
     ANNOUNCE: (*WHOLE_CALL, *PARTIAL),
     DEAD: (*WHOLE_CALL, *PARTIAL),
@@ -253,9 +261,8 @@ class Cloud:
             self._kill()
         self.clock.sleep(fault.seconds if fault.name == "slow" else LATENCY)
         raw = request.body if isinstance(request.body, str) else request.body.decode()
-        if operation == PUBLISH and fault.name in _DOUBT:
-            form = dict(urllib.parse.parse_qsl(raw))
-            self.doubtful |= {_text(entry["Message"]) for entry in _entries(form)}
+        if operation in (PUBLISH, MAIL, SMS) and fault.name in _DOUBT:
+            self.doubtful |= set(_told(operation, raw))
         if fault.name in _NOT_DONE or fault.name == "refused":
             return self._refuse(operation, fault, request.url)
         try:
@@ -306,6 +313,12 @@ class Cloud:
     def _do(self, operation: str, raw: str, fault: Fault) -> str:
         if operation == PUBLISH:
             return self._publish(raw, fault)
+        if operation == MAIL:
+            return self._mail(raw, fault)
+        if operation == SMS:
+            [text] = _told(operation, raw)
+            message_id = self._accept(text, "sms", "", fault.name.endswith("-after"))
+            return _PUBLISHED.format(message_id)
         request = json.loads(raw)
         if operation == READ:
             return self._read(request, fault)
@@ -328,14 +341,18 @@ class Cloud:
         return json.dumps({"Successful": done, "Failed": failed})
 
     def _read(self, request: Any, fault: Fault) -> str:
-        found, left = [], []
-        for position, key in enumerate(request["RequestItems"][LEDGER]["Keys"]):
+        found: dict[str, list[Any]] = {table: [] for table in request["RequestItems"]}
+        left: dict[str, Any] = {}
+        keys = [(t, key) for t, of in request["RequestItems"].items() for key in of["Keys"]]
+        for position, (table, key) in enumerate(keys):
             if fault.name == "partial" and fault.hits(position):
-                left.append(key)
+                left.setdefault(table, {"Keys": []})["Keys"].append(key)
+            elif table == PEOPLE:
+                contacts = {"email": {"S": EMAIL}, "phone": {"S": NUMBER}}
+                found[table].append({**key, **contacts, "version": {"N": "1"}})
             elif item := self.ledger.get((key["id"]["S"], key["source"]["S"])):
-                found.append(item)
-        unprocessed = {LEDGER: {"Keys": left}} if left else {}
-        return json.dumps({"Responses": {LEDGER: found}, "UnprocessedKeys": unprocessed})
+                found[table].append(item)
+        return json.dumps({"Responses": found, "UnprocessedKeys": left})
 
     def _write(self, request: Any, fault: Fault) -> str:
         puts = request["RequestItems"][LEDGER]
@@ -402,20 +419,11 @@ class Cloud:
                     if fault.name == "partial-refused":
                         self.refused.add(_text(entry["Message"]))
                     continue
-            message_id = f"sns-{next(self._numbers)}"
-            acceptance = Acceptance(
-                text=_text(entry["Message"]),
-                topic=topic,
-                locale=entry.get("locale", ""),
-                message_id=message_id,
-                invocation=self.invocation,
-                withheld=fault.name.endswith("-after"),
-            )
-            same = [a for a in self.accepted if a.publication == acceptance.publication]
-            acceptance.repeats_recorded = any(a.recorded for a in same)
-            self.accepted.append(acceptance)
-            if fault.name == "partial-silent" and fault.hits(position):
-                acceptance.withheld = True
+            silent = fault.name == "partial-silent" and fault.hits(position)
+            withheld = silent or fault.name.endswith("-after")
+            text, locale = _text(entry["Message"]), entry.get("locale", "")
+            message_id = self._accept(text, topic, locale, withheld)
+            if silent:
                 continue
             done += f"<member>{identity}<MessageId>{message_id}</MessageId></member>"
         result = f"<Successful>{done}</Successful><Failed>{failed}</Failed>"
@@ -424,6 +432,42 @@ class Cloud:
             f"<PublishBatchResult>{result}</PublishBatchResult>"
             "<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishBatchResponse>"
         )
+
+    def _mail(self, raw: str, fault: Fault) -> str:
+        told = _told(MAIL, raw)
+        if len(told) > 10:
+            self.violations.append(f"{len(told)} mails in doubt at once")
+        results: list[dict[str, str]] = []
+        for position, text in enumerate(told):
+            if fault.name.startswith("partial") and fault.hits(position):
+                status = _MAIL_FAILURES[fault.name]
+                if status:
+                    results.append({"Status": status, "Error": "no"})
+                    if fault.name == "partial-refused":
+                        self.refused.add(text)
+                else:
+                    self._accept(text, "email", "", True)
+                    results.append({})
+                continue
+            message_id = self._accept(text, "email", "", fault.name.endswith("-after"))
+            results.append({"Status": "SUCCESS", "MessageId": message_id})
+        return json.dumps({"BulkEmailEntryResults": results})
+
+    def _accept(self, text: str, topic: str, locale: str, withheld: bool) -> str:
+        """Take a publication; gives its id."""
+        message_id = f"m-{next(self._numbers)}"
+        acceptance = Acceptance(
+            text=text,
+            topic=topic,
+            locale=locale,
+            message_id=message_id,
+            invocation=self.invocation,
+            withheld=withheld,
+        )
+        same = [a for a in self.accepted if a.publication == acceptance.publication]
+        acceptance.repeats_recorded = any(a.recorded for a in same)
+        self.accepted.append(acceptance)
+        return message_id
 
     def _dead_letter(self, entry: Any) -> None:
         if entry["MessageDeduplicationId"] in self._dead_seen:
@@ -460,6 +504,32 @@ _ENTRY_FAILURES = {
 }
 
 
+_MAIL_FAILURES = {
+    "partial": "TRANSIENT_FAILURE",
+    "partial-throttled": "ACCOUNT_THROTTLED",
+    "partial-refused": "MESSAGE_REJECTED",
+    "partial-silent": "",
+}
+_PUBLISHED = (
+    '<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>{}'
+    "</MessageId></PublishResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>"
+    "</PublishResponse>"
+)
+
+
+def _told(operation: str, raw: str) -> list[str]:
+    """What the messages of a call say."""
+    if operation == MAIL:
+        contents = [e["ReplacementEmailContent"] for e in json.loads(raw)["BulkEmailEntries"]]
+        datas = [c["ReplacementTemplate"]["ReplacementTemplateData"] for c in contents]
+        return [_text(json.loads(data)["t"]) for data in datas]
+    form = dict(urllib.parse.parse_qsl(raw))
+    if operation == SMS:
+        assert form["PhoneNumber"] == NUMBER
+        return [_text(form["Message"])]
+    return [_text(entry["Message"]) for entry in _entries(form)]
+
+
 def _entries(form: Mapping[str, str]) -> Iterator[dict[str, str]]:
     for number in itertools.count(1):
         prefix = f"PublishBatchRequestEntries.member.{number}."
@@ -492,7 +562,7 @@ def wire_response(
 
 
 def _error(operation: str, url: str, status: int, code: str) -> AWSResponse:
-    if operation == PUBLISH:
+    if operation in (PUBLISH, SMS):
         text = f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"
         return wire_response(url, status, text)
     return wire_response(url, status, json.dumps({"__type": code, "message": "no"}))

@@ -44,9 +44,11 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Cloud],
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
             "HERALDO_STAGE": "local",
+            "HERALDO_SENDER": "Abedul <hola@abedul.example>",
         }.items():
             patch.setenv(name, value)
-        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        for name in ("AWS_ENDPOINT_URL", "HERALDO_API_URL", "HERALDO_CHANNELS"):
+            patch.delenv(name, raising=False)
         patch.setattr(invocation, "templates", lambda: known)
         patch.setattr(invocation, "routing", lambda stage: rules)
         aws._session.cache_clear()

@@ -35,6 +35,32 @@ name = "quiet"
 pattern.type = ["order.quiet"]
 suppress = true
 
+[types."order.mailed-once"]
+on_unknown = "skip"
+
+[[rule]]
+name = "mailed"
+pattern.type = [{ prefix = "order.mailed" }]
+to = ["recipient:email"]
+stop = true
+
+[[rule]]
+name = "texted"
+pattern.type = ["order.texted"]
+to = ["recipient:sms"]
+stop = true
+
+[[rule]]
+name = "first"
+pattern.type = ["order.first"]
+to = ["recipient:push|sms|email"]
+stop = true
+
+[[rule]]
+name = "every-way"
+pattern.type = ["order.every-way"]
+to = ["recipient"]
+
 [[rule]]
 name = "customers"
 to = ["topic:users"]
@@ -46,6 +72,7 @@ to = ["topic:company"]
 """
 
 USERS = ("users", "es")
+MAIL, SMS = ("email", ""), ("sms", "")
 COMPANY = (("company", "es"), ("company", "en"))
 
 
@@ -64,6 +91,11 @@ KINDS: Mapping[str, Kind] = {
     "order.both": Kind((USERS, *COMPANY)),
     "order.once": Kind((USERS,), skip=True),
     "order.both-once": Kind((USERS, *COMPANY), skip=True),
+    "order.mailed": Kind((MAIL,)),
+    "order.mailed-once": Kind((MAIL,), skip=True),
+    "order.texted": Kind((SMS,)),
+    "order.first": Kind((SMS,)),
+    "order.every-way": Kind((USERS, MAIL, SMS)),
     "order.quiet": Kind(status=statuses.SUPPRESSED),
     "order.late": Kind(status=statuses.EXPIRED),
     "order.unheard-of": Kind(status=statuses.FAILED, reason="unknown-type"),
@@ -72,7 +104,14 @@ KINDS: Mapping[str, Kind] = {
     "ready-made": Kind((("company", ""),)),
     "large": Kind((("company", ""),)),
 }
-ORDINARY = ("order.one", "order.both", "order.once", "order.both-once")
+ORDINARY = (
+    "order.one",
+    "order.both",
+    "order.once",
+    "order.both-once",
+    "order.mailed",
+    "order.every-way",
+)
 
 
 @dataclass
@@ -158,7 +197,7 @@ class Story:
     def _check_reason(self, event: str, letter: Message, kind: Kind) -> None:
         """Nothing dies of what trying again mends."""
         reason = letter.attributes.get("reason")
-        if reason == "sns-refused":
+        if reason in ("sns-refused", "ses-refused"):
             assert event in self.cloud.refused, "given up for what trying again mends"
         elif reason == "kills-its-worker":
             assert sum(i.killed for i in self.cloud.invocations) >= 5

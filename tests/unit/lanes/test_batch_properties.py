@@ -21,8 +21,9 @@ def faults(operation: str) -> st.SearchStrategy[list[Fault]]:
     fault = st.one_of(
         st.just(Fault()),
         st.builds(Fault, st.sampled_from(names), mask=masks, seconds=seconds),
-        st.builds(Fault, st.sampled_from([n for n in names if "partial" in n]), mask=masks),
     )
+    if partial := [name for name in names if "partial" in name]:
+        fault |= st.builds(Fault, st.sampled_from(partial), mask=masks)
     return st.lists(fault, max_size=4)
 
 

@@ -136,7 +136,7 @@ def channels(message: Message) -> dict[str, str]:
         text = message.bodies.get(protocols[0])
         if text is not None:
             push = channel == "push"
-            found[channel] = json.loads(text)["notification"]["body"] if push else text
+            found[channel] = _pushed(text) if push else text
     if message.html:
         found["html"] = message.html
     return found
@@ -258,3 +258,9 @@ def write_golden(root: Path, folder: Path) -> list[str]:
 if __name__ == "__main__":
     changes = write_golden(ROOT, Path(sys.argv[1]))
     print("\n".join(f"updated {name}" for name in changes) or "The golden files are up to date.")
+
+
+def _pushed(payload: str) -> str:
+    """What a push says, from the payload that Google gets."""
+    said: str = json.loads(payload)["fcmV1Message"]["message"]["notification"]["body"]
+    return said

@@ -6,9 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import ANY, Stubber
 
 from chalicelib import names
 from chalicelib.rules import reading
@@ -16,59 +14,10 @@ from cli.doctor.finding import Check, Patient, table
 from cli.doctor.look import examine, patient
 from cli.paths import ROOT
 from cli.stages import Settings
+from tests.factories import ACCOUNT
+from tests.unit.cli.account import STAGE, Account
 
-STAGE = "dev"
-ACCOUNT = "123456789012"
 UUID = "0123abcd-0123-0123-0123-0123456789ab"
-
-
-class Account:
-    """An AWS account that answers what it is told to, each operation with one answer or refusal."""
-
-    stage = STAGE
-    api_url = "https://api.example"
-
-    def __init__(self, answers: Mapping[str, Any]) -> None:
-        self._answers = answers
-        self._clients: dict[str, Any] = {}
-
-    def client(self, service: str) -> Any:
-        if service not in self._clients:
-            client = boto3.client(
-                service,
-                region_name="eu-west-1",
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            )
-            client.meta.events.register("before-call", self._answer)
-            self._clients[service] = client
-        return self._clients[service]
-
-    def _answer(self, model: Any, **_: Any) -> Any:
-        answer = self._answers[model.name]
-        code = answer if isinstance(answer, str) else ""
-        body = {"Error": {"Code": code, "Message": "no"}} if code else answer
-        if not code:
-            _check_shape(model, answer)
-        return _Http(400 if code else 200), body
-
-
-class _Http:
-    def __init__(self, status: int) -> None:
-        self.status_code = status
-
-
-def _check_shape(model: Any, answer: Any) -> None:
-    """Whether AWS could answer that: the stubber knows the model of every answer."""
-    client = boto3.client(
-        model.service_model.service_name,
-        region_name="eu-west-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    from botocore import xform_name
-
-    Stubber(client).add_response(xform_name(model.name), answer, dict.fromkeys([], ANY))
 
 
 def found(code: str, answers: Mapping[str, Any], **changes: Any) -> list[tuple[str, str]]:

@@ -47,6 +47,14 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "alarms that begin with nothing": (GOOD + 'alarm_prefixes = [""]\n', 10, "prod", "alarm_prefixes must be a list"),
     "alarms of another stage": (GOOD + 'alarm_prefixes = ["heraldo-"]\n', 10, "prod", "'heraldo-' may be dev's ('heraldo-dev-')"),
     "alarms that two stages name": (GOOD.replace("[prod]", 'alarm_prefixes = ["shop-live"]\n[prod]') + 'alarm_prefixes = ["shop-"]\n', 11, "prod", "'shop-' may be dev's ('shop-live')"),
+    "a sender without an address": (GOOD + 'sender = "Abedul"\n', 10, "prod", "sender is no e-mail address: write it as"),
+    "a sender with a header in it": (GOOD + 'sender = "Abedul\\r\\nBcc: x@y.example <a@b.example>"\n', 10, "prod", "sender must be an address"),
+    "a sender whose domain is none": (GOOD + 'sender = "hola@abedul"\n', 10, "prod", "sender is no e-mail address"),
+    "two addresses to answer to": (GOOD + 'reply_to = "a@b.example, c@d.example"\n', 10, "prod", "reply_to must be an address"),
+    "a sender of text messages that is too long": (GOOD + 'sms_sender = "AbedulTienda"\n', 10, "prod", "sms_sender must be 1 to 11 letters"),
+    "a sender of text messages without a letter": (GOOD + 'sms_sender = "600111"\n', 10, "prod", "a letter among them"),
+    "channels that are no table": (GOOD + 'channels = ["sms"]\n', 10, "prod", "channels must be a table of on and off"),
+    "a channel that there is not": (GOOD + 'channels = { smss = false }\n', 10, "prod", "there is no channel 'smss'; did you mean sms"),
     "an address that is none": (GOOD.replace("https://", ""), 9, "prod", "api_url must be an address"),
 }  # fmt: skip
 
@@ -76,6 +84,18 @@ def test_the_settings_of_a_stage_become_its_functions_environment() -> None:
         "HERALDO_AUTH": "iam",
         "HERALDO_API_URL": "https://events.shop.example/v1",
     }
+
+
+def test_who_sends_and_by_what_becomes_environment_too() -> None:
+    text = GOOD + (
+        'sender = "Señor Abedul <hola@Jamón.example>"\nreply_to = "ayuda@abedul.example"\n'
+        'sms_sender = "Abedul"\nchannels = { sms = false, push = true }\n'
+    )
+    found = load(text)["prod"].environment
+    assert found["HERALDO_SENDER"] == "=?utf-8?q?Se=C3=B1or_Abedul?= <hola@xn--jamn-sqa.example>"
+    assert found["HERALDO_REPLY_TO"] == "ayuda@abedul.example"
+    assert found["HERALDO_SMS_SENDER"] == "Abedul"
+    assert found["HERALDO_CHANNELS"] == "sms=off push=on"
 
 
 def invoke(*words: str) -> Result:

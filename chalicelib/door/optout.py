@@ -10,7 +10,7 @@ import base64
 import functools
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -26,7 +26,7 @@ from chalicelib.plan.preferences import wants
 from chalicelib.rules.destinations import CHANNELS, parse, topic_of
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Category, Routing
-from chalicelib.store import register, secrets, tokens
+from chalicelib.store import people, register, secrets, tokens
 from chalicelib.store.people import Person
 from chalicelib.store.record import now_text
 from chalicelib.store.tokens import Grant, TokenError
@@ -36,8 +36,10 @@ from chalicelib.words.render import templates
 FOLDER: Final = Path(__file__).parent / "pages"
 BODY_BYTES: Final = 16 * 1024
 _HTML: Final = "text/html; charset=utf-8"
-# How somebody agreed who did so on these pages.
-_HOW: Final = "preferences page"
+# How somebody said what they want, as it is kept.
+_BY_BUTTON: Final = "one-click"
+_BY_PAGE: Final = "unsubscribe page"
+_BY_CHOICE: Final = "preferences page"
 # What mail programs send who have a button of their own for it.
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 
@@ -45,7 +47,7 @@ _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 def unsubscribe(request: Request, token: str) -> Answer:
     """`GET /u/{token}`: whether to stop this kind."""
     return _with_grant(
-        request, token, lambda grant: _kind_page(request, grant, _known(request, grant))
+        request, token, lambda grant: _kind_page(request, grant, **_known(request, grant))
     )
 
 
@@ -54,18 +56,13 @@ def post_unsubscribe(request: Request, token: str) -> Answer:
 
     def do(grant: Grant) -> Answer:
         form = _form(request)
-        again = form.get("do") == ["again"]
-        if (
-            not again
-            and form.get("do") != ["stop"]
-            and _ONE_CLICK[1] not in form.get(_ONE_CLICK[0], ())
-        ):
+        button = _ONE_CLICK[1] in form.get(_ONE_CLICK[0], ())
+        asked = form.get("do")
+        if _category(request, grant).critical or not (button or asked in (["stop"], ["again"])):
             return _sorry(grant.locale, 400)
-        category = _category(request, grant)
-        if category.critical:
-            return _sorry(grant.locale, 400)
-        choice = {(grant.category, grant.channel): again}
-        return _kind_page(request, grant, _choose(request, grant, choice), done=True)
+        choice = {(grant.category, grant.channel): not button and asked == ["again"]}
+        how = _BY_BUTTON if button else _BY_PAGE
+        return _kind_page(request, grant, _choose(request, grant, choice, how), done=True)
 
     return _with_grant(request, token, do)
 
@@ -73,35 +70,37 @@ def post_unsubscribe(request: Request, token: str) -> Answer:
 def preferences(request: Request, token: str) -> Answer:
     """`GET /p/{token}`: what somebody hears about, and by which channels."""
     return _with_grant(
-        request, token, lambda grant: _choice_page(request, grant, _known(request, grant))
+        request, token, lambda grant: _choice_page(request, grant, **_known(request, grant))
     )
 
 
 def post_preferences(request: Request, token: str) -> Answer:
-    """`POST /p/{token}`: what is ticked is wanted, of what was shown."""
+    """`POST /p/{token}`: what was ticked is wanted, what no longer is is not.
+
+    What stands as the page showed it is left alone: it may have been changed elsewhere meanwhile.
+    """
 
     def do(grant: Grant) -> Answer:
         form = _form(request)
-        rules = routing(request.stage.name)
-        ticked = set(form.get("want", ()))
-        shown = [
-            (c.name, channel)
-            for c in rules.categories.values()
-            if not c.critical
-            for channel in CHANNELS
-        ]
-        shown = [pair for pair in shown if ".".join(pair) in form.get("shown", ())]
-        if not shown:
+        want, on, off = (set(form.get(name, ())) for name in ("want", "on", "off"))
+        if not on | off:
             return _sorry(grant.locale, 400)
-        before = _known(request, grant)
-        was = {pair: _wants(rules.categories[pair[0]], pair[1], before) for pair in shown}
-        choice = {pair: ".".join(pair) in ticked for pair in shown}
-        changed = {pair: on for pair, on in choice.items() if on is not was[pair]}
-        person = _choose(request, grant, changed) if changed else before
-        undo = [".".join(pair) for pair, on in was.items() if on] if changed else None
-        return _choice_page(request, grant, person, done=True, undo=undo)
+        categories = routing(request.stage.name).categories.values()
+        choice = {
+            (category.name, channel): name in want
+            for category in categories
+            if not category.critical
+            for channel in CHANNELS
+            if (name := f"{category.name}.{channel}") in (off if name in want else on)
+        }
+        person = _choose(request, grant, choice, _BY_CHOICE)
+        return _choice_page(request, grant, person, done=True, changed=choice)
 
     return _with_grant(request, token, do)
+
+
+Choice = Mapping[tuple[str, str], bool]
+"""What somebody wants, by category and channel."""
 
 
 # -- who and what ----------------------------------------------------------------------------------
@@ -112,7 +111,7 @@ def _with_grant(request: Request, token: str, do: Any) -> Answer:
     try:
         return do(_grant(request, token))  # type: ignore[no-any-return]
     except TokenError as error:
-        return _sorry(_asked_locale(request), 410 if error.is_old else 404)
+        return _sorry(error.locale or _asked_locale(request), 410 if error.is_old else 404)
     except (TransientError, ClientError):
         return _sorry(_asked_locale(request), 503)
 
@@ -132,31 +131,44 @@ def _grant(request: Request, token: str) -> Grant:
         return tokens.read(newer, token, now)
 
 
-def _known(request: Request, grant: Grant) -> Person:
-    return register.change(request.stage, grant.who, lambda *_: False, request.patience)
+def _known(request: Request, grant: Grant) -> dict[str, Any]:
+    """What is kept of somebody, and whether all that was had to be erased."""
+    nobody = people.of_item_id(grant.who)
+    if nobody.kind == people.PERSON:
+        found = register.find(request.stage, nobody.id, request.patience)
+        erased = found.person is None and bool(found.erased)
+        return {"person": found.person or nobody, "erased": erased}
+    person = register.change(request.stage, grant.who, lambda *_: False, request.patience)
+    return {"person": person}
 
 
-def _choose(request: Request, grant: Grant, choice: Mapping[tuple[str, str], bool]) -> Person:
-    """Keep what somebody wants and does not, by category and channel."""
+def _choose(request: Request, grant: Grant, choice: Choice, how: str) -> Person:
+    """Keep what somebody wants and does not, and how they said so."""
+    said = {"at": now_text(), "how": how}
     categories = routing(request.stage.name).categories
 
     def by(person: Person, _: bool) -> bool:
         for (name, channel), on in choice.items():
             person.preferences.setdefault(name, {})[channel] = on
+            if on:
+                person.refused.get(name, {}).pop(channel, None)
+            else:
+                person.refused.setdefault(name, {}).setdefault(channel, said)
             category = categories.get(name)
             if category is not None and category.commercial:
-                _agree(person, category)
+                _agree(person, name, said)
+        person.refused = {name: refused for name, refused in person.refused.items() if refused}
         return bool(choice)
 
     return register.change(request.stage, grant.who, by, request.patience)
 
 
-def _agree(person: Person, category: Category) -> None:
+def _agree(person: Person, category: str, said: dict[str, str]) -> None:
     """Keep when and how somebody agreed to advertising, or that they no longer do."""
-    if not any(person.preferences[category.name].values()):
-        person.consent.pop(category.name, None)
-    elif category.name not in person.consent:
-        person.consent[category.name] = {"at": now_text(), "how": _HOW}
+    if not any(person.preferences[category].values()):
+        person.consent.pop(category, None)
+    else:
+        person.consent.setdefault(category, said)
 
 
 def _wants(category: Category, channel: str, person: Person) -> bool:
@@ -178,7 +190,7 @@ def _form(request: Request) -> Mapping[str, list[str]]:
         is_there = b'name="' + name + b'"' in body and value in body
         return {_ONE_CLICK[0]: [_ONE_CLICK[1]]} if is_there else {}
     try:
-        return parse_qs(body.decode("ascii"), max_num_fields=200)
+        return parse_qs(body.decode("ascii"))
     except ValueError:
         return {}
 
@@ -186,7 +198,14 @@ def _form(request: Request) -> Mapping[str, list[str]]:
 # -- pages -----------------------------------------------------------------------------------------
 
 
-def _kind_page(request: Request, grant: Grant, person: Person, *, done: bool = False) -> Answer:
+def _kind_page(
+    request: Request,
+    grant: Grant,
+    person: Person,
+    *,
+    done: bool = False,
+    erased: bool = False,
+) -> Answer:
     category = _category(request, grant)
     return _page(
         "unsubscribe",
@@ -196,6 +215,7 @@ def _kind_page(request: Request, grant: Grant, person: Person, *, done: bool = F
         critical=category.critical,
         wanted=_wants(category, grant.channel, person),
         done=done,
+        erased=erased,
     )
 
 
@@ -205,10 +225,11 @@ def _choice_page(
     person: Person,
     *,
     done: bool = False,
-    undo: Iterable[str] | None = None,
+    changed: Choice | None = None,
+    erased: bool = False,
 ) -> Answer:
     rules = routing(request.stage.name)
-    channels = _channels(rules)
+    channels = _channels(rules, grant)
     rows = [
         {
             "id": category.name,
@@ -218,18 +239,24 @@ def _choice_page(
         }
         for category in sorted(rules.categories.values(), key=lambda found: found.critical)
     ]
-    return _page("preferences", grant.locale, rows=rows, channels=channels, done=done, undo=undo)
+    undo = [(".".join(pair), on) for pair, on in (changed or {}).items()]
+    return _page(
+        "preferences",
+        grant.locale,
+        rows=rows,
+        channels=channels,
+        done=done,
+        undo=undo,
+        erased=erased,
+    )
 
 
-def _channels(rules: Routing) -> list[str]:
-    """The channels by which any rule reaches people."""
-    reached = {
-        channel
-        for rule in rules.rules
-        for to in rule.to
-        if not topic_of(to)
-        for channel in parse(to).channels
-    }
+def _channels(rules: Routing, grant: Grant) -> list[str]:
+    """The channels by which any rule reaches people, and that by which this one was."""
+    reached = {grant.channel}
+    for rule in rules.rules:
+        for to in rule.to:
+            reached.update(() if topic_of(to) else parse(to).channels)
     return [channel for channel in CHANNELS if channel in reached]
 
 

@@ -72,6 +72,12 @@ def merged(person: Person, said: Said) -> None:
     for name in ("preferences", "consent"):
         if name in said:
             setattr(person, name, _patched(getattr(person, name), said[name]))
+    # What they are sent again by the shop's word is not what they refuse.
+    person.refused = {
+        name: kept
+        for name, refused in person.refused.items()
+        if (kept := {c: it for c, it in refused.items() if _is_off(person, name, c)})
+    }
 
 
 def replaced(person: Person, said: Said) -> None:
@@ -95,6 +101,8 @@ def shown(person: Person) -> dict[str, Any]:
         found["preferences"] = person.preferences
     if person.consent:
         found["consent"] = person.consent
+    if person.refused:
+        found["refused"] = person.refused
     if person.stopped:
         found["stopped"] = {
             channel: {"reason": stop.reason, "at": stop.at, "detail": stop.detail}
@@ -103,6 +111,10 @@ def shown(person: Person) -> dict[str, Any]:
     if person.soft:
         found["soft_bounces"] = person.soft
     return found
+
+
+def _is_off(person: Person, category: str, channel: str) -> bool:
+    return person.preferences.get(category, {}).get(channel) is False
 
 
 def _patched(before: Mapping[str, Any], patch: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -234,6 +234,14 @@ ANSWERS: Final[dict[str, Any]] = {
         {"id": _TEXT},
         {
             **_RECIPIENT,
+            "refused": {
+                "type": "object",
+                "description": "By category and channel, when and how they said that they do not want it.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": ref("Consent"),
+                },
+            },
             "stopped": {
                 "type": "object",
                 "description": "The channels whose address nothing is sent to any more, and why.",

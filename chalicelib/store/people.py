@@ -16,6 +16,7 @@ from typing import Any, Final
 PERSON: Final = "person:"
 ADDRESS: Final = "address:"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_JSON: Final = ("preferences", "consent", "refused", "soft")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Stop:
 class Person:
     """A person by the shop's own id; what is not known is empty.
 
-    `preferences` are by category and channel, `consent` by category: when and how somebody agreed to it.
+    `preferences` are by category and channel, `consent` by category: when and how somebody agreed to it,
+    and `refused` by category and channel: when and how they said themselves that they do not want it.
     `stopped` is by channel, and counts as long as the person has the address that was stopped; `soft`
     counts the soft bounces in a row of the present address. `version` counts its writings.
 
@@ -48,6 +50,7 @@ class Person:
     push: tuple[str, ...] = ()
     preferences: dict[str, dict[str, bool]] = field(default_factory=dict)
     consent: dict[str, dict[str, str]] = field(default_factory=dict)
+    refused: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     stopped: dict[str, Stop] = field(default_factory=dict)
     soft: dict[str, int] = field(default_factory=dict)
     version: int = 0
@@ -81,12 +84,9 @@ def to_item(person: Person) -> dict[str, Any]:
             item[name] = {"S": text}
     if person.push:
         item["push"] = {"S": _ENCODER.encode(person.push)}
-    if person.preferences:
-        item["preferences"] = {"S": _ENCODER.encode(person.preferences)}
-    if person.consent:
-        item["consent"] = {"S": _ENCODER.encode(person.consent)}
-    if person.soft:
-        item["soft"] = {"S": _ENCODER.encode(person.soft)}
+    for name in _JSON:
+        if value := getattr(person, name):
+            item[name] = {"S": _ENCODER.encode(value)}
     if person.stopped:
         stops = {
             channel: [stop.address, stop.reason, stop.at, stop.detail]
@@ -106,12 +106,9 @@ def from_item(item: Mapping[str, Any]) -> Person:
             setattr(found, name, item[name]["S"])
     if "push" in item:
         found.push = tuple(json.loads(item["push"]["S"]))
-    if "preferences" in item:
-        found.preferences = json.loads(item["preferences"]["S"])
-    if "consent" in item:
-        found.consent = json.loads(item["consent"]["S"])
-    if "soft" in item:
-        found.soft = json.loads(item["soft"]["S"])
+    for name in _JSON:
+        if name in item:
+            setattr(found, name, json.loads(item[name]["S"]))
     if "stopped" in item:
         stops = json.loads(item["stopped"]["S"])
         found.stopped = {channel: Stop(*stop) for channel, stop in stops.items()}

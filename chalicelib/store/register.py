@@ -253,6 +253,8 @@ def _inherit(person: Person, channel: str, known: Person | None) -> None:
     for category, wanted in known.preferences.items():
         if wanted.get(channel) is False:
             person.preferences.setdefault(category, {})[channel] = False
+            if said := known.refused.get(category, {}).get(channel):
+                person.refused.setdefault(category, {})[channel] = said
 
 
 def _read(

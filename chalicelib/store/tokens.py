@@ -28,11 +28,12 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class TokenError(HeraldoError):
-    """A token that is none; `is_old`: it was one once."""
+    """A token that is none; `is_old`: it was one once, in a mail that was written in `locale`."""
 
-    def __init__(self, is_old: bool) -> None:
+    def __init__(self, is_old: bool, locale: str = "") -> None:
         super().__init__("the token is too old" if is_old else "this is no token")
         self.is_old = is_old
+        self.locale = locale
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,11 @@ def read(keys: Sequence[bytes], token: str, now: float) -> Grant:
     said, signature = (_bytes(part) for part in _parts(token))
     if not any(hmac.compare_digest(_signature(key, said), signature) for key in keys):
         raise TokenError(is_old=False)
-    *grant, until = json.loads(said)
+    *allowed, until = json.loads(said)
+    grant = Grant(*allowed)
     if int(now) // _DAY > until:
-        raise TokenError(is_old=True)
-    return Grant(*grant)
+        raise TokenError(is_old=True, locale=grant.locale)
+    return grant
 
 
 def _signature(key: bytes, said: bytes) -> bytes:

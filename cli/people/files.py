@@ -7,7 +7,6 @@ An empty cell says nothing.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ _DELIMITERS: Final = ",;\t"
 _YES: Final = frozenset(("true", "yes", "1", "on", "sí", "si"))
 _NO: Final = frozenset(("false", "no", "0", "off"))
 # What an export has and an import leaves alone.
-_TOLD: Final = ("stopped", "soft_bounces")
+_TOLD: Final = ("refused", "stopped", "soft_bounces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,9 @@ def _check_columns(columns: list[str], name: str) -> None:
     known = ("id", *profile.FIELDS, *_TOLD)
     for column in columns:
         top, *rest = column.split(".")
-        depth = {"preferences": 2, "consent": 2, "stopped": 1, "soft_bounces": 1}.get(top, 0)
+        depth = {"preferences": 2, "consent": 2, "refused": 2, "stopped": 1, "soft_bounces": 1}.get(
+            top, 0
+        )
         if top not in known or len(rest) != depth:
             shape = f"{top}.<category>.{'<channel>' if top == 'preferences' else 'at'}"
             near = f": write {shape}" if depth == 2 else did_you_mean(column, known)
@@ -168,19 +169,18 @@ def _cell(person: Mapping[str, Any], column: str) -> str:
 
 def as_text(person: Mapping[str, Any]) -> str:
     """Somebody as a person reads it."""
-    out = io.StringIO()
-    for name, value in person.items():
-        if isinstance(value, Mapping):
-            for inner, what in value.items():
-                shown = (
-                    ", ".join(f"{k} {_plain(v)}" for k, v in what.items() if v != "")
-                    if isinstance(what, Mapping)
-                    else str(what)
-                )
-                out.write(f"{name} {inner}: {shown}\n")
+    return "\n".join(_lines(person))
+
+
+def _lines(found: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in found.items():
+        if not isinstance(value, Mapping):
+            yield f"{above}{name}: {', '.join(value) if isinstance(value, list) else value}"
+        elif above and not any(isinstance(inner, Mapping) for inner in value.values()):
+            shown = ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if v != "")
+            yield f"{above}{name}: {shown}"
         else:
-            out.write(f"{name}: {', '.join(value) if isinstance(value, list) else value}\n")
-    return out.getvalue().rstrip("\n")
+            yield from _lines(value, f"{above}{name} ")
 
 
 def _plain(value: Any) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from chalice.test import Client, HTTPResponse
 from click.testing import CliRunner
 
 from chalicelib import aws
+from chalicelib.door import profile
+from chalicelib.door.optout_words import WORDS
 from chalicelib.patience import Patience
 from chalicelib.store import register, secrets, tokens
 from chalicelib.store.people import Person
@@ -21,6 +24,11 @@ from tests.integration.aws_fixture import Stage
 
 WHO = "person:c-1"
 CLICK = "List-Unsubscribe=One-Click"
+
+
+@pytest.fixture(autouse=True)
+def customers_are_a_topic() -> None:
+    """They are not: these pages are for people who are reached as the shipped rules say."""
 
 
 @pytest.fixture
@@ -87,9 +95,55 @@ def test_it_can_be_undone_and_who_agrees_has_agreed(door: Client) -> None:
     assert "Hecho: los recibirás" in text(call(door, "POST", path, "do=again"))
     person = kept()
     assert person.preferences == {"promotions": {"email": True}}
-    assert person.consent["promotions"]["how"] == "preferences page"
+    assert person.consent["promotions"]["how"] == "unsubscribe page"
     call(door, "POST", path, "do=stop")
     assert not kept().consent
+
+
+WAYS = {
+    "by the mail program's button": ("u", CLICK, "one-click"),
+    "on the page of that kind": ("u", "do=stop", "unsubscribe page"),
+    "on the page of all kinds": ("p", "on=promotions.email", "preferences page"),
+}
+
+
+@pytest.mark.parametrize(("way", "body", "how"), WAYS.values(), ids=WAYS)
+def test_when_and_how_somebody_refused_is_kept_and_given_to_them(
+    door: Client, way: str, body: str, how: str
+) -> None:
+    path = f"/{way}/{token()}"
+    call(door, "POST", path, body)
+    shown = profile.shown(kept())
+    said = shown["refused"]["promotions"]["email"]
+    assert said["how"] == how
+    assert said["at"].startswith("20")
+    call(door, "POST", path, body)
+    assert profile.shown(kept())["refused"]["promotions"]["email"] == said, "the first time counts"
+    call(door, "POST", f"/u/{token()}", "do=again")
+    assert "refused" not in profile.shown(kept())
+
+
+def test_what_the_shop_switches_on_again_is_refused_no_more(door: Client) -> None:
+    call(door, "POST", f"/u/{token()}", CLICK)
+
+    def by(person: Person, _: bool) -> bool:
+        profile.merged(person, {"preferences": {"promotions": {"email": True}}})
+        return True
+
+    assert register.change(aws.stage(), WHO, by, Patience(5)).refused == {}
+
+
+def test_who_gets_an_address_that_refused_gets_its_refusal(door: Client) -> None:
+    who = "address:" + secrets.of(aws.stage()).hash_of("ana@example.com")
+    call(door, "POST", f"/u/{token(who=who)}", CLICK)
+
+    def by(person: Person, _: bool) -> bool:
+        person.email = "ana@example.com"
+        return True
+
+    person = register.change(aws.stage(), WHO, by, Patience(5))
+    assert person.preferences == {"promotions": {"email": False}}
+    assert person.refused["promotions"]["email"]["how"] == "one-click"
 
 
 @pytest.mark.parametrize(
@@ -131,45 +185,96 @@ def test_an_old_token_says_so(door: Client) -> None:
     assert kept().version == 0
 
 
+class Forms(HTMLParser):
+    """The forms of a page, each as what a browser would send, had nobody touched it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.all: list[list[tuple[str, str]]] = []
+        self.boxes: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        of = dict(attrs)
+        if tag == "form":
+            self.all.append([])
+        elif tag == "input":
+            name, value = str(of["name"]), str(of["value"])
+            if of["type"] == "checkbox":
+                self.boxes.add(value)
+            if of["type"] == "hidden" or "checked" in of:
+                self.all[-1].append((name, value))
+
+
+def choices(door: Client, path: str) -> list[tuple[str, str]]:
+    """The form of the page of all preferences."""
+    return Forms(text(call(door, "GET", path))).all[-1]
+
+
+def send(door: Client, path: str, form: list[tuple[str, str]]) -> str:
+    return text(call(door, "POST", path, urlencode(form)))
+
+
 def test_all_that_somebody_hears_about_is_chosen_on_one_page(door: Client) -> None:
     path = f"/p/{token(locale='en')}"
     page = text(call(door, "GET", path))
     assert "Offers and promotions" in page
     assert "Always: something important depends on it." in page
-    assert 'value="alerts.email"' not in page
-    shown = "shown=orders.email&shown=orders.sms&shown=promotions.email&shown=promotions.sms"
-    saved = call(
-        door, "POST", path, f"{shown}&want=orders.email&want=orders.sms&want=promotions.sms"
-    )
-    assert "Saved." in text(saved)
+    assert Forms(page).boxes >= {"orders.email", "promotions.email", "promotions.sms"}
+    assert "alerts.email" not in Forms(page).boxes
+    form = choices(door, path)
+    form.remove(("want", "promotions.email"))
+    saved = send(door, path, form)
+    assert "Saved." in saved
+    assert "<title>Saved. What you hear about" in saved
     assert kept().preferences == {"promotions": {"email": False}}
-    undo = call(
-        door,
-        "POST",
-        path,
-        f"{shown}&want=orders.email&want=orders.sms&want=promotions.email&want=promotions.sms",
-    )
-    assert "Saved." in text(undo)
+    undo, again = Forms(saved).all
+    assert ("want", "promotions.email") not in again
+    undone = send(door, path, undo)
+    assert "Saved." in undone
     assert kept().preferences == {"promotions": {"email": True}}
-    again = call(
-        door,
-        "POST",
-        path,
-        f"{shown}&want=orders.email&want=orders.sms&want=promotions.email&want=promotions.sms",
-    )
-    assert "You changed nothing." in text(again)
+    assert ("want", "promotions.email") not in Forms(undone).all[0]
+    assert "You changed nothing." in send(door, path, choices(door, path))
+
+
+def test_two_tabs_lose_nothing_of_each_other(door: Client) -> None:
+    path = f"/p/{token()}"
+    one, other = choices(door, path), choices(door, path)
+    one.remove(("want", "promotions.email"))
+    other.remove(("want", "orders.sms"))
+    send(door, path, one)
+    call(door, "POST", f"/u/{token('reminders')}", CLICK)
+    send(door, path, other)
+    assert kept().preferences == {
+        "promotions": {"email": False},
+        "reminders": {"email": False},
+        "orders": {"sms": False},
+    }
+    assert not kept().consent, "nobody agreed to advertising"
 
 
 def test_only_what_was_shown_is_changed(door: Client) -> None:
     path = f"/p/{token()}"
-    call(
-        door,
-        "POST",
-        path,
-        "shown=alerts.email&shown=orders.email&shown=x.email&shown=orders.fax&want=orders.email",
-    )
+    call(door, "POST", path, "on=alerts.email&on=x.email&on=orders.fax&on=orders&on=")
     assert kept().preferences == {}
     assert call(door, "POST", path, "want=orders.email").status_code == 400
+
+
+def test_who_was_erased_is_told_so_and_can_still_choose(door: Client) -> None:
+    call(door, "POST", f"/u/{token('orders')}", CLICK)
+    register.erase(aws.stage(), WHO.removeprefix("person:"), "2026-11-25T10:00:00Z", Patience(5))
+    for way in ("u", "p"):
+        assert "Ya no guardamos nada tuyo" in text(call(door, "GET", f"/{way}/{token()}"))
+    assert "Hecho" in text(call(door, "POST", f"/u/{token()}", CLICK))
+    assert kept().preferences == {"promotions": {"email": False}}
+    assert "Ya no guardamos" not in text(call(door, "GET", f"/p/{token()}"))
+
+
+def test_every_language_says_everything() -> None:
+    spanish, english = WORDS["es"], WORDS["en"]
+    assert spanish.keys() == english.keys()
+    assert all(spanish.values())
+    assert all(english.values())
 
 
 def test_two_at_once_lose_nothing_of_each_other(door: Client, stage: Stage) -> None:

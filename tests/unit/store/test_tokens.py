@@ -62,6 +62,7 @@ def test_after_its_time_it_is_too_old() -> None:
     with pytest.raises(TokenError) as refused:
         read((NEW,), token, NOW + (DAYS + 1) * 86_400)
     assert refused.value.is_old
+    assert refused.value.locale == "es-AR"
 
 
 def test_what_would_not_fit_into_a_header_is_no_token() -> None:

@@ -97,9 +97,12 @@ def answer_json(action: str, body: bytes) -> dict[str, Any]:
         return {"Responses": found, "UnprocessedKeys": {}}
     if action == "BatchWriteItem":
         return {"UnprocessedItems": {}}
-    if action in ("DeleteMessageBatch", "ChangeMessageVisibilityBatch"):
+    if action == "GetQueueUrl":
+        return {"QueueUrl": f"https://sqs.example/123456789012/{json.loads(body)['QueueName']}"}
+    if action in ("DeleteMessageBatch", "ChangeMessageVisibilityBatch", "SendMessageBatch"):
         entries = json.loads(body)["Entries"]
-        return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
+        done = [{"Id": entry["Id"], "MessageId": _MESSAGE_ID} for entry in entries]
+        return {"Successful": done, "Failed": []}
     return {}
 
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import click
 from botocore.exceptions import BotoCoreError
 
+from cli import browser
 from cli.stack import where
 from cli.stack.emulator import client
 from cli.stack.inbox import LOOKED, QUEUE, Delivery, line
@@ -139,9 +140,8 @@ def _open(seen: list[Delivery], home: Path) -> None:
     if html is None:
         raise click.ClickException("There is no e-mail with an HTML part in the inbox.")
     file = home / "inbox.html"
-    file.write_text(html, "utf-8")
     click.echo(f"{file}", err=True)
-    click.launch(str(file))
+    browser.show(html, file)
 
 
 def _follow(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import webbrowser
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 from chalicelib.spelling import did_you_mean
 from chalicelib.words import limits, mail
 from chalicelib.words.render import Templates
+from cli import browser
 from cli import target as targets
 from cli.paths import HOME, ROOT
 from cli.words import changes
@@ -127,11 +127,8 @@ def _mails(found: Sequence[Rendering], root: Path, in_browser: bool) -> int:
             click.echo(rendering.html)
             continue
         file = HOME / "preview" / f"{rendering.event_type}.{rendering.locale}.html"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(rendering.html, "utf-8")
         click.echo(f"{rendering.event_type} in {rendering.locale}: {file}")
-        if not webbrowser.open(file.as_uri()):
-            click.echo("No browser could be started here; open that file in one.", err=True)
+        browser.show(rendering.html, file)
     click.echo(troubles(found, root), nl=False, err=True)
     return int(any(rendering.trouble for rendering in found))
 

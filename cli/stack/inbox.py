@@ -157,7 +157,9 @@ class Persons:
     def _messages(self, path: str, name: str) -> list[dict[str, Any]]:
         url = f"{self._endpoint_url}/_ministack/{path}"
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310
-            listed = json.load(answer)[name]
+            listed = json.load(answer).get(name)
+        if listed is None:
+            raise ValueError(f"the local AWS has no {name} at {url}")
         return [message for messages in listed.values() for message in messages]
 
 

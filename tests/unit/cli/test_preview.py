@@ -51,6 +51,12 @@ def preview(tree: Path, *arguments: str) -> Result:
     return CliRunner().invoke(command, [*arguments, "--root", str(tree)])
 
 
+def command_line(tree: Path, option: str) -> list[str]:
+    """The same in a process of its own."""
+    found = [sys.executable, "-m", "cli.main", "preview", SHIPPED, option]
+    return [*found, "--root", str(tree)]
+
+
 def edit(tree: Path, file: str, old: str, new: str) -> None:
     path = tree / "templates" / file
     text = path.read_text(encoding="utf-8")
@@ -121,18 +127,10 @@ def test_an_e_mail_is_shown_in_a_browser(tree: Path, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/shown\n')
     browser.chmod(0o755)
-    arguments = [
-        sys.executable,
-        "-m",
-        "cli.main",
-        "preview",
-        SHIPPED,
-        "--open",
-        "--root",
-        str(tree),
-    ]
     environment = {**os.environ, "BROWSER": str(browser)}
-    ran = subprocess.run(arguments, cwd=ROOT, env=environment, check=True, capture_output=True)
+    ran = subprocess.run(
+        command_line(tree, "--open"), cwd=ROOT, env=environment, check=True, capture_output=True
+    )
     shown = [
         Path(line.removeprefix("file://")) for line in (tmp_path / "shown").read_text().split()
     ]
@@ -369,18 +367,8 @@ class Watched:
 
 @pytest.fixture
 def watched(tree: Path) -> Iterator[Watched]:
-    arguments = [
-        sys.executable,
-        "-m",
-        "cli.main",
-        "preview",
-        SHIPPED,
-        "--watch",
-        "--root",
-        str(tree),
-    ]
     with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=_heed_ctrl_c
+        command_line(tree, "--watch"), stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=_heed_ctrl_c
     ) as process:
         try:
             yield Watched(process)

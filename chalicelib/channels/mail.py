@@ -11,6 +11,7 @@ from chalicelib import aws, names
 from chalicelib.channels.answers import of_failure
 from chalicelib.channels.publication import (
     LATER,
+    NO_ADDRESS,
     NOT_TRIED,
     PERSON,
     REFUSED,
@@ -48,7 +49,7 @@ def send(
     if not sender:  # stages.toml says no `sender`, without which nobody can get a mail
         return [Result(error="NoSender", fault=PERSON)] * len(publications)
     # Nobody gets advertising that they cannot stop: stages.toml says no `api_url`, where they could.
-    nowhere = [publication.headers.get(UNSUBSCRIBE) == "<>" for publication in publications]
+    nowhere = [publication.headers.get(UNSUBSCRIBE) == NO_ADDRESS for publication in publications]
     results = [Result(error="NoPublicAddress", fault=PERSON) if no else NOT_TRIED for no in nowhere]
     for number, positions in enumerate(_batches(publications, nowhere)):
         if number and not in_time():

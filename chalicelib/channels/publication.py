@@ -10,6 +10,8 @@ from chalicelib.words import limits
 
 UNSUBSCRIBE: Final = "List-Unsubscribe"
 """The header of a commercial mail in which its reader's program finds how to stop it."""
+NO_ADDRESS: Final = "<>"
+"""What that header says where the stage has no address for it."""
 
 
 @dataclass(frozen=True, slots=True)

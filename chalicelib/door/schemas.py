@@ -355,6 +355,7 @@ ANSWERS: Final[dict[str, Any]] = {
         {
             "fallback_from": _TEXT,
             "html": {"type": "string", "description": "The HTML part of an e-mail."},
+            "headers": {**_STRINGS, "description": "Of an e-mail, beside what SES writes itself."},
         },
     ),
     "Sms": _object(

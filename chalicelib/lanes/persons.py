@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from chalicelib import aws, names
+from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
-from chalicelib.plan.reach import Known, asks_for, no_links
+from chalicelib.plan.reach import Known, asks_for, links_at, shown_links
 from chalicelib.rules.destinations import RECIPIENT, parse
 from chalicelib.rules.routing import Category, Routing
 from chalicelib.stage import Stage
@@ -43,7 +45,8 @@ def wanted(
 
 
 def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float) -> Known:
-    """What is known of the persons that events may go to, for who has no ledger to read with it.
+    """What is known of the persons that events may go to, for whoever only looks at what would be sent: links
+    open nothing.
 
     Raises
     ------
@@ -51,16 +54,33 @@ def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float
     """
     keys, by_address = wanted(stage, routing, events)
     found = table.read(stage, {table.PEOPLE: keys}, seconds)[table.PEOPLE] if keys else ()
-    return known(stage, found, by_address)
+    return replace(_known(stage, found, by_address), links=shown_links(_address()))
 
 
-def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) -> Known:
-    """What these items say of people. `by_address`: addresses came with events.
+def known(
+    stage: Stage,
+    keys: Sequence[Mapping[str, Any]],
+    items: Sequence[Mapping[str, Any]],
+    by_address: bool,
+) -> Known:
+    """What these items say of people, to send by; `keys` and `by_address` are what was `wanted`.
 
     Raises
     ------
     TransientError : what stands for addresses, or signs links, cannot be read.
     """
+    found, address = _known(stage, items, by_address), _address()
+    if not keys or not address:  # what goes to topics alone depends on no secret
+        return found
+    return replace(found, links=partial(_links, address, secrets.of(stage).tokens))
+
+
+def _address() -> str:
+    """The stage's public address; empty where stages.toml names none."""
+    return os.environ.get("HERALDO_API_URL", "").rstrip("/")
+
+
+def _known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) -> Known:
     persons: dict[str, people.Person] = {}
     addresses: dict[str, people.Person] = {}
     for item in items:
@@ -69,12 +89,9 @@ def known(stage: Stage, items: Sequence[Mapping[str, Any]], by_address: bool) ->
             addresses[found.id] = found
         else:
             persons[found.id] = found
-    address = os.environ.get("HERALDO_API_URL", "").rstrip("/")
-    if not address and not by_address and not any(p.stopped for p in persons.values()):
+    if not by_address and not any(p.stopped for p in persons.values()):
         return Known(persons, defaults=names.channels())
-    secret = secrets.of(stage)
-    links = partial(_links, address, secret.tokens) if address else no_links
-    return Known(persons, addresses, names.channels(), secret.hash_of, links)
+    return Known(persons, addresses, names.channels(), secrets.of(stage).hash_of)
 
 
 def forget_endpoint(stage: Stage, known: Known, event: Event, name: str, endpoint: str) -> None:
@@ -98,11 +115,18 @@ def forget_endpoint(stage: Stage, known: Known, event: Event, name: str, endpoin
 def _links(
     address: str, keys: Sequence[bytes], who: str, category: Category, channel: str, locale: str
 ) -> Links:
-    """Where somebody says that they want no more of this, or what they do want."""
+    """Where somebody says that they want no more of this, or what they do want.
+
+    Raises
+    ------
+    PermanentError : it is advertising, and there is no way to stop it.
+    """
     if category.critical:
         return Links()
     token = tokens.sign(keys, Grant(who, category.name, channel, locale), time.time())
-    if not token:
-        return Links()
-    stop = f"{address}/u/{token}" if category.commercial else ""
-    return Links(stop, f"{address}/p/{token}")
+    if token:
+        return links_at(address, category, token)
+    if category.commercial:
+        what = "the recipient's id is too long for a link with which they could stop this"
+        raise PermanentError("no-way-to-stop", what)
+    return Links()

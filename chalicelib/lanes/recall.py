@@ -57,7 +57,7 @@ def _read(run: Invocation, items: Sequence[Item]) -> tuple[dict[EventKey, Record
     # Half of what is left: what is read must still be published and recorded.
     found = table.read(run.stage, keys, run.left_for_ledger() / 2)
     records = ledger.records(found[table.LEDGER])
-    return records, persons.known(run.stage, found.get(table.PEOPLE, ()), by_address)
+    return records, persons.known(run.stage, wanted, found.get(table.PEOPLE, ()), by_address)
 
 
 def suspect(items: Sequence[Item]) -> Item | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from chalicelib.channels.publication import Publication
+from chalicelib.channels.publication import NO_ADDRESS, UNSUBSCRIBE, Publication
 from chalicelib.events.event import Event
 from chalicelib.plan import reach
 from chalicelib.plan.compose import Composed
@@ -38,6 +38,9 @@ _WITHHELD: Final = {
     reach.STOPPED: "the address is stopped, because mail to it bounced or was complained of",
     reach.GONE: "the app is not on that device any more",
 }
+
+
+_NO_WAY_TO_STOP: Final = "it is advertising and waits in its lane: stages.toml names no api_url, where its reader could stop it"
 
 
 def _rule(verdict: Verdict) -> dict[str, Any]:
@@ -75,6 +78,8 @@ def _message(name: str, message: Message, composed: Composed, event: Event) -> d
     }
     if publication.html:
         found["html"] = publication.html
+    if publication.headers:
+        found["headers"] = dict(publication.headers)
     if event.locale and event.locale != message.locale:
         found["fallback_from"] = event.locale
     return found
@@ -114,6 +119,9 @@ def _warnings(composed: Composed) -> list[str]:
         ):
             found.append(f"{name}: there is no push block, and the body is too large for a push")
     found += [f"{gap} where templates/{gap.place} prints it" for gap in composed.gaps]
+    for name, publication in composed.publications.items():
+        if publication.headers.get(UNSUBSCRIBE) == NO_ADDRESS:
+            found.append(f"{name}: {_NO_WAY_TO_STOP}")
     found += [f"{name}: {_WITHHELD.get(why, why)}" for name, why in composed.withheld.items()]
     if not composed.messages:
         found.append("nobody hears about this event")

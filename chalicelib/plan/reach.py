@@ -36,6 +36,25 @@ def no_links(_who: str, _category: Category, _channel: str, _locale: str) -> Lin
     return Links()
 
 
+def links_at(address: str, category: Category, token: str) -> Links:
+    """Where, below the stage's public address, whoever has this token stops a category or chooses.
+
+    What is critical cannot be switched off, so that nobody is asked.
+    """
+    if category.critical:
+        return Links()
+    stop = f"{address}/u/{token}" if category.commercial else ""
+    return Links(stop, f"{address}/p/{token}")
+
+
+def shown_links(address: str) -> Callable[[str, Category, str, str], Links]:
+    """What stands for the links in a mail that is only looked at: they open nothing, for who looks at it is
+    not who it is for."""
+    if not address:
+        return no_links
+    return lambda _who, category, _channel, _locale: links_at(address, category, "…")
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of the persons that events may go to.

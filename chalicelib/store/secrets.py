@@ -29,6 +29,8 @@ _BYTES: Final = 32
 _TOKENS: Final = 16
 # How long a worker goes on with what it read: a changed secret signs everywhere after this.
 CACHE_SECONDS: Final = 300
+# Whatever is forgotten is believed so long, for workers that have not read of it go on signing with it.
+FADING_SECONDS: Final = CACHE_SECONDS + 60
 # Who guesses at tokens has them read no more often than this.
 FRESH_SECONDS: Final = 5
 
@@ -90,9 +92,13 @@ def made(stage: Stage) -> Secrets:
     ------
     BotoCoreError, ClientError : the table does not answer.
     """
+    return _from_item(_item(stage))
+
+
+def _item(stage: Stage) -> Any:
     name = stage.table(table.PEOPLE)
-    item: Any = stage.dynamodb.get_item(TableName=name, Key=KEY, ConsistentRead=True).get("Item")
-    return _from_item(item or _make(stage, name))
+    found = stage.dynamodb.get_item(TableName=name, Key=KEY, ConsistentRead=True).get("Item")
+    return found or _make(stage, name)
 
 
 def _make(stage: Stage, name: str) -> Any:
@@ -120,29 +126,34 @@ def _make(stage: Stage, name: str) -> Any:
 def rotate(stage: Stage, forget: bool) -> int:
     """Sign links with a new secret from now on; gives how many are believed then.
 
-    `forget`: those before it are not, and no link that was ever sent works any more.
+    `forget`: those before it are not, and no link that was ever sent works any more; but the last of them is
+    for `FADING_SECONDS`, or a mail that goes out in the meantime could not be stopped.
 
     Raises
     ------
     BotoCoreError, ClientError : the table does not answer, or somebody else rotates.
     """
-    now = made(stage)
-    before = [] if forget else [token.hex() for token in now.tokens][: _TOKENS - 1]
-    tokens = [secrets.token_hex(_BYTES), *before]
+    before = _item(stage)["tokens"]["S"]
+    last, *_ = known = before.split()
+    tokens = [secrets.token_hex(_BYTES), *([] if forget else known[: _TOKENS - 1])]
+    change, values = "SET tokens = :new", {":new": {"S": " ".join(tokens)}, ":old": {"S": before}}
+    if forget:
+        change += ", fading = :fading"
+        values[":fading"] = {"S": f"{last} {int(time.time()) + FADING_SECONDS}"}
     stage.dynamodb.update_item(
         TableName=stage.table(table.PEOPLE),
         Key=KEY,
-        UpdateExpression="SET tokens = :new",
+        UpdateExpression=change,
         ConditionExpression="tokens = :old",
-        ExpressionAttributeValues={
-            ":new": {"S": " ".join(tokens)},
-            ":old": {"S": " ".join(token.hex() for token in now.tokens)},
-        },
+        ExpressionAttributeValues=values,
     )
     _cache.pop(stage.dynamodb, None)
     return len(tokens)
 
 
 def _from_item(item: Any) -> Secrets:
-    tokens = tuple(bytes.fromhex(text) for text in item["tokens"]["S"].split())
-    return Secrets(bytes.fromhex(item["addresses"]["S"]), tokens)
+    tokens = item["tokens"]["S"].split()
+    if "fading" in item:
+        last, until = item["fading"]["S"].split()
+        tokens += [last] if time.time() < int(until) else []
+    return Secrets(bytes.fromhex(item["addresses"]["S"]), tuple(map(bytes.fromhex, tokens)))

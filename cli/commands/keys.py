@@ -241,9 +241,12 @@ def rotate(forget_old: bool, yes: bool, stage: str | None) -> None:
     with aws_errors(target):
         believed = stage_secrets.rotate(target.handle(), forget_old)
     minutes = stage_secrets.CACHE_SECONDS // 60
-    click.echo(
-        f"Changed: links are signed with it within {minutes} minutes; {believed} are believed."
-    )
+    if forget_old:
+        gone = minutes + stage_secrets.FADING_SECONDS // 60
+        last = f"links that were sent stop working within {gone}"
+    else:
+        last = f"{believed} secrets are believed"
+    click.echo(f"Changed: links are signed with it within {minutes} minutes; {last}.")
 
 
 def _find(stored: Sequence[StoredKey], wanted: str) -> StoredKey:

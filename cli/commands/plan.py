@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from chalicelib.door import intake
 from chalicelib.errors import InvalidEvent
+from chalicelib.plan.compose import compose
 from chalicelib.plan.plan import plan
+from chalicelib.plan.reach import ANYBODY, shown_links
 from chalicelib.rules.reading import RoutingError, routing
+from chalicelib.words.render import templates
 from cli import target as targets
-from cli.stages import LOCAL, STAGE
+from cli.stages import LOCAL, STAGE, stages
 from cli.terminal import count
 
 
@@ -37,7 +41,12 @@ def command(stage: str, as_json: bool, **options: Any) -> None:
     try:
         rules = routing(stage)
         checked = intake.check(event, rules, default_source="cli")
-        found = plan(checked.event, checked.lane, checked.composed, rules)
+        # Where `make run` is, it tells its lanes.
+        address = stages()[stage].api_url or ("https://…" if stage == LOCAL else "")
+        known = replace(ANYBODY, links=shown_links(address))
+        composed = compose(checked.event, checked.lane, rules, templates(), str, known)
+        composed = replace(composed, gaps=checked.composed.gaps)
+        found = plan(checked.event, checked.lane, composed, rules)
     except InvalidEvent as error:
         problems = [{"field": e.field, "problem": e.problem} for e in error.errors]
         answer = {"title": "The event would be refused", "status": 422, "errors": problems}
@@ -71,6 +80,8 @@ def _show(found: dict[str, Any]) -> None:
             head += f" (for {message['fallback_from']})"
         click.secho(f"\n── {head} ── {message['bytes']} bytes", bold=True)
         click.echo(f"{click.style('subject', dim=True)}  {message['subject']}")
+        for name, value in message.get("headers", {}).items():
+            click.echo(f"{click.style(name, dim=True)}  {value}")
         for protocol, text in message["bodies"].items():
             extra = (
                 f" ({sms['encoding']}, {count(sms['parts'], 'part')})" if protocol == "sms" else ""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from chalicelib.stage import Stage
+from chalicelib.store import secrets, tokens
+from chalicelib.store.tokens import Grant
 from cli.deploy import package
 from cli.stack import local
 from cli.stack.emulator import CREDENTIALS, REGION, Emulator
@@ -120,6 +124,23 @@ def test_a_signature_is_needed_and_enough(running: tuple[Emulator, local.Local])
     assert call(facts, "POST", "/events", event, ROOT_USER)[0] == 202
     status, life = call(facts, "GET", "/events/signed", credentials=ROOT_USER)
     assert (status, life["source"]) == (200, "root")
+
+
+def test_the_pages_at_the_foot_of_a_mail_are_for_everybody(
+    running: tuple[Emulator, local.Local],
+) -> None:
+    emulator, facts = running
+    keys = secrets.made(Stage("local", emulator.client)).tokens
+    token = tokens.sign(keys, Grant("person:c-1", "promotions", "email", "en"), time.time())
+    link = f"{facts['api_url']}/u/{token}"
+    with urllib.request.urlopen(link, timeout=30) as shown:
+        assert "Stop getting these messages?" in shown.read().decode()
+    with urllib.request.urlopen(link, b"List-Unsubscribe=One-Click", timeout=30) as done:
+        assert (done.status, "you will get no more" in done.read().decode()) == (200, True)
+    with urllib.request.urlopen(link.replace("/u/", "/p/"), timeout=30) as shown:
+        assert "What you hear about" in shown.read().decode()
+    status, kept = call(facts, "GET", "/recipients/c-1", credentials=ROOT_USER)
+    assert (status, kept["preferences"]) == (200, {"promotions": {"email": False}})
 
 
 def test_what_a_caller_may_do_is_said_by_its_iam_policy(

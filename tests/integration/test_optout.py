@@ -310,17 +310,35 @@ def test_an_address_without_a_person_has_wishes_too(door: Client) -> None:
     assert kept(who).preferences == {"promotions": {"email": False}}
 
 
-def test_links_are_signed_anew_and_those_before_still_work(door: Client) -> None:
-    old = token()
-    rotated = CliRunner().invoke(main, ["keys", "rotate", "--yes"])
+def rotate(*options: str) -> str:
+    """Change the secret, and let every worker know."""
+    rotated = CliRunner().invoke(main, ["keys", "rotate", "--yes", *options])
     assert rotated.exit_code == 0, rotated.output
     secrets._cache.clear()
+    return rotated.output
+
+
+def test_links_are_signed_anew_and_those_before_still_work(door: Client) -> None:
+    old = token()
+    rotate()
     assert token() != old
     assert call(door, "GET", f"/u/{old}").status_code == 200
-    forgot = CliRunner().invoke(main, ["keys", "rotate", "--forget-old", "--yes"])
-    assert forgot.exit_code == 0, forgot.output
-    secrets._cache.clear()
-    assert call(door, "GET", f"/u/{old}").status_code == 404
+
+
+def test_links_of_a_secret_that_is_forgotten_stop_working_once_nobody_signs_with_it(
+    door: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = token()
+    rotate()
+    last = token()
+    assert "stop working within" in rotate("--forget-old")
+    assert [call(door, "GET", f"/u/{old}").status_code for old in (older, last)] == [404, 200]
+    rotate()
+    assert call(door, "GET", f"/u/{last}").status_code == 200, "a rotation forgets nothing sooner"
+    last = token()
+    monkeypatch.setattr(secrets, "FADING_SECONDS", 0)
+    rotate("--forget-old")
+    assert call(door, "GET", f"/u/{last}").status_code == 404
     assert call(door, "GET", f"/u/{token()}").status_code == 200
 
 

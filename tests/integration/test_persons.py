@@ -6,6 +6,7 @@ moto sends no e-mails in bulk, so what goes out here are text messages and pushe
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,45 @@ def planned(door: Client, raw: dict[str, Any]) -> dict[str, Any]:
     answer = post(door, raw, "/events?dry_run=true", KEY)
     assert answer.status_code == 200, answer.body
     return dict(answer.json_body)
+
+
+def test_a_plan_shows_a_mail_with_its_foot_and_gives_nobody_anothers_link(
+    door: Client,
+    stage: Stage,
+    reached_by: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever may send may look at a mail to anybody, and may not choose for them."""
+    reached_by("recipient:email")
+    keep(email="ana@example.com", locale="en")
+    monkeypatch.setenv("HERALDO_API_URL", "https://events.example")
+    links = re.findall(
+        r"https://events\.example/\S+?(?=[\s\"<>]|\Z)", json.dumps(planned(door, event()))
+    )
+    assert {link.split("\\u2026")[0] for link in links} == {"https://events.example/p/"}
+
+
+def advertise(file: Path) -> None:
+    file.write_text(file.read_text("utf-8") + '[types."order.placed"]\ncategory = "promotions"\n')
+    reading.routing.cache_clear()
+
+
+def test_a_plan_says_that_advertising_waits_where_nobody_could_stop_it(
+    door: Client, stage: Stage, reached_by: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached_by("recipient:email")
+    advertise(reading.FILE)
+    keep(email="ana@example.com")
+    [without] = planned(door, event())["messages"]
+    assert without["headers"]["List-Unsubscribe"] == "<>"
+    assert "no api_url" in " ".join(planned(door, event())["warnings"])
+    monkeypatch.setenv("HERALDO_API_URL", "https://events.example")
+    found = planned(door, event())
+    assert found["messages"][0]["headers"] == {
+        "List-Unsubscribe": "<https://events.example/u/…>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+    assert "no api_url" not in " ".join(found["warnings"])
 
 
 REASONS: dict[str, tuple[dict[str, str], str]] = {

@@ -10,6 +10,8 @@ from typing import Final
 
 from jinja2 import nodes
 
+from chalicelib.errors import PermanentError
+from chalicelib.rules.destinations import parse, topic_of
 from chalicelib.words.locales import nearest
 from chalicelib.words.mail import FOOT
 from chalicelib.words.render import locale_of
@@ -18,6 +20,7 @@ from cli.lint.finding import Told, check
 from cli.lint.locales import audience_of
 from cli.lint.tree import Tree
 from cli.lint.unknown import defined_names
+from cli.stages import FILE, LOCAL, declared
 from cli.words import layouts
 from cli.words.layouts import LayoutError
 
@@ -67,11 +70,7 @@ def mail_foot(tree: Tree) -> Iterator[Told]:
     """The foot of mails is not written in a language that types are written in, or lacks the words for
     one of its links: write it.
     """
-    feet = sorted(
-        name.removeprefix("_mail/").removesuffix(".j2")
-        for name in tree.shared
-        if re.fullmatch(r"_mail/(?!layout\.)[^/]+\.j2", name)
-    )
+    feet = _feet(tree)
     for locale in feet:
         there = defined_names(tree.nodes(f"_mail/{locale}.j2"))
         for words in FOOT:
@@ -88,6 +87,68 @@ def mail_foot(tree: Tree) -> Iterator[Told]:
             yield Told(
                 f"templates/_mail/{locale}.j2", 0, what, "write it, as in the other languages"
             )
+
+
+def _feet(tree: Tree) -> list[str]:
+    """The locales in which the foot of mails is written."""
+    return sorted(
+        name.removeprefix("_mail/").removesuffix(".j2")
+        for name in tree.shared
+        if re.fullmatch(r"_mail/(?!layout\.)[^/]+\.j2", name)
+    )
+
+
+@check("mail-category", "warning")
+def mail_category(tree: Tree) -> Iterator[Told]:
+    """A category has no name in a language, so that people choose by the one that the code has: write it
+    in `categories`, in the foot of mails.
+    """
+    routing = tree.rulebook.routing
+    for locale in _feet(tree) if routing.reaches_persons else ():
+        name = f"_mail/{locale}.j2"
+        sets = [n for n in tree.nodes(name) if isinstance(n, nodes.Assign)]
+        found = [n.node for n in sets if getattr(n.target, "name", "") == "categories"]
+        if name in tree.broken or not all(isinstance(node, nodes.Dict) for node in found):
+            continue
+        said = {getattr(p.key, "value", "") for node in found for p in node.find_all(nodes.Pair)}
+        for category in routing.categories:
+            if category not in said:
+                line = next((node.lineno for node in found), 0)
+                what = f"does not say what the category {category} is called"
+                remedy = f'write "{category}": "…" in {{% set categories = {{…}} %}}'
+                yield Told(f"templates/{name}", line, what, remedy)
+
+
+@check("mail-no-way-to-stop", "warning")
+def mail_no_way_to_stop(tree: Tree) -> Iterator[Told]:
+    """Advertising goes out by e-mail, and a stage has no public address (`api_url` in `stages.toml`) where its
+    readers stop it, so that it waits there: write it once the stage is deployed.
+    """
+    book = tree.rulebook
+    for stage, settings in declared(tree.root).items():
+        if stage == LOCAL or settings.api_url:
+            continue
+        rules = [
+            rule
+            for rule in book.living
+            if (not rule.stages or stage in rule.stages)
+            and any(not topic_of(to) and "email" in parse(to).channels for to in rule.to)
+        ]
+        types = {
+            t: None for rule in rules for t in book.routes[rule.name] if _is_commercial(tree, t)
+        }
+        if types:
+            what = f"{stage} has no api_url, so that {', '.join(types)} wait{'s'[: len(types) == 1]} there"
+            remedy = "write the address that the deploy prints: readers stop advertising there"
+            yield Told(FILE, settings.line, what, remedy)
+
+
+def _is_commercial(tree: Tree, event_type: str) -> bool:
+    routing = tree.rulebook.routing
+    try:
+        return routing.category(event_type, routing.lane(event_type)).commercial
+    except PermanentError:  # told by no-lane
+        return False
 
 
 # -- block html ------------------------------------------------------------------------------------

@@ -123,6 +123,14 @@ def html(text: str) -> Tree:
 
 
 OF_ES = "templates/order.placed/es.j2"
+FOOT = "templates/_mail/es.j2"
+TO_PEOPLE = rules('"topic:alerts"]', '"topic:alerts", "recipient:sms|email"]')
+ADVERTISING: Tree = {
+    "chalicelib/routing.toml": str(TO_PEOPLE["chalicelib/routing.toml"]).replace(
+        'orders = ["order.*"]', 'orders = { types = ["order.*"], commercial = true }'
+    ),
+    "stages.toml": "[local]\n[dev]\n",
+}
 OF_SAMPLE = "templates/order.placed/sample.json"
 BASE = "templates/_layouts/base.j2"
 ROUTES = "chalicelib/routing.toml"
@@ -509,6 +517,14 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
     "a foot without the words for a link": (
         {"templates/_mail/es.j2": "{% set preferences = 'x' %}"},
         "warning", "mail-foot", "templates/_mail/es.j2", 0, "{% set unsubscribe"),
+    "advertising that nobody can stop": (
+        ADVERTISING, "warning", "mail-no-way-to-stop", "stages.toml", 2,
+        "dev has no api_url, so that order.placed waits there"),
+    "a category without a name": (
+        {**TO_PEOPLE, FOOT: FEET[FOOT] + "\n{% set categories = {'x': 'X'} %}"},
+        "warning", "mail-category", FOOT, 2, "the category orders is called"),
+    "a language that names no category": (
+        {**TO_PEOPLE, **FEET}, "warning", "mail-category", FOOT, 0, '"orders": "…"'),
     "block html in one language": (
         es("{% block sms %}", "{% block html %}<p>Hola</p>{% endblock %}{% block sms %}"),
         "warning", "html-in-one-language", "templates/order.placed/en.j2", 0, "es.j2 has one"),
@@ -556,6 +572,8 @@ def test_lint_finds(tmp_path: Path, mistake: str) -> None:
             '<a href="mailto:{{ name }}">x</a></p>'
         ),
         {"templates/_mail/layout.j2": "{{ content }}", **FEET},
+        {**ADVERTISING, "stages.toml": "[local]\n[dev]\napi_url = 'https://a.example'\n"},
+        {**TO_PEOPLE, "stages.toml": "[local]\n[dev]\n"},
     ],
 )
 def test_what_is_right_is_not_found(tmp_path: Path, change: Tree) -> None:

@@ -47,7 +47,7 @@ _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 def unsubscribe(request: Request, token: str) -> Answer:
     """`GET /u/{token}`: whether to stop this kind."""
     return _with_grant(
-        request, token, lambda grant: _kind_page(request, grant, **_known(request, grant))
+        request, token, lambda grant: _kind_page(request, token, grant, **_known(request, grant))
     )
 
 
@@ -62,7 +62,8 @@ def post_unsubscribe(request: Request, token: str) -> Answer:
             return _sorry(grant.locale, 400)
         choice = {(grant.category, grant.channel): not button and asked == ["again"]}
         how = _BY_BUTTON if button else _BY_PAGE
-        return _kind_page(request, grant, _choose(request, grant, choice, how), done=True)
+        person = _choose(request, grant, choice, how)
+        return _kind_page(request, token, grant, person, done=True)
 
     return _with_grant(request, token, do)
 
@@ -200,6 +201,7 @@ def _form(request: Request) -> Mapping[str, list[str]]:
 
 def _kind_page(
     request: Request,
+    token: str,
     grant: Grant,
     person: Person,
     *,
@@ -210,6 +212,7 @@ def _kind_page(
     return _page(
         "unsubscribe",
         grant.locale,
+        token=token,
         category=_named(category.name, grant.locale),
         channel=grant.channel,
         critical=category.critical,

@@ -103,6 +103,9 @@ def test_a_scanner_presses_nothing_and_a_person_does(stack: Stack, unique: str, 
     expect(page.get_by_role("status")).to_contain_text("Te enviaremos")
     _, kept = stack.call("GET", f"/recipients/{unique}")
     assert kept["preferences"] == {"promotions": {"email": True}}
+    page.get_by_role("link", name="Elegir qué avisos recibo").click()
+    offers = page.get_by_role("group", name="Ofertas y promociones")
+    expect(offers.get_by_label("Correo")).to_be_checked()
 
 
 def test_it_works_without_a_script(stack: Stack, unique: str, browser: Browser) -> None:

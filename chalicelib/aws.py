@@ -151,6 +151,14 @@ def refused(answer: Any, count: int) -> dict[int, str]:
     return {p: str(bad.get("Code") or "Failed") for p, bad in found if p is not None}
 
 
+def is_throttled(error: Exception) -> bool:
+    """Whether a service refused this only because there was too much of it."""
+    if not isinstance(error, ClientError) or status_of(error) >= 500:
+        return False
+    code = code_of(error)
+    return status_of(error) == 429 or "Throttl" in code or "TooMany" in code
+
+
 def passes(error: ClientError) -> bool:
     """Whether what a service refused now it may take a moment later."""
     status, code = status_of(error), code_of(error)

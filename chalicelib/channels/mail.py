@@ -10,6 +10,7 @@ from typing import Any, Final
 from chalicelib import aws, names
 from chalicelib.channels.answers import of_failure
 from chalicelib.channels.publication import (
+    BUSY,
     LATER,
     NO_ADDRESS,
     NOT_TRIED,
@@ -28,9 +29,9 @@ BATCH_ENTRIES: Final = 10
 # What is wrong with a single mail; everything else is the account's, or passes by itself:
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_BulkEmailEntryResult.html
 _REFUSED_ENTRY: Final = frozenset(("MESSAGE_REJECTED", "INVALID_PARAMETER"))
-_LATER_ENTRY: Final = frozenset(
-    ("ACCOUNT_THROTTLED", "ACCOUNT_DAILY_QUOTA_EXCEEDED", "TRANSIENT_FAILURE", "FAILED")
-)
+_LATER_ENTRY: Final = frozenset(("TRANSIENT_FAILURE", "FAILED"))
+# Mails a second and mails a day: https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas.html
+_BUSY_ENTRY: Final = frozenset(("ACCOUNT_THROTTLED", "ACCOUNT_DAILY_QUOTA_EXCEEDED"))
 # And of a whole call: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendBulkEmail.html
 _REFUSED_CALL: Final = frozenset(
     ("BadRequest", "MessageRejected", "Validation", "InvalidParameter")
@@ -91,6 +92,8 @@ def _send(stage: Stage, sender: str, batch: Sequence[Publication], once: bool) -
         return [_read(entry) for entry in told]
     except aws.FAILURES as error:
         result = of_failure(error, () if _is_unverified(str(error)) else _REFUSED_CALL)
+        if aws.is_throttled(error):
+            result = Result(error=result.error, fault=BUSY)
         if len(batch) > 1 and result.fault == REFUSED:
             # SES refused the call as a whole and so sent none of it: one entry may be to blame.
             return [_send(stage, sender, [publication], once)[0] for publication in batch]
@@ -104,6 +107,8 @@ def _read(told: Mapping[str, Any]) -> Result:
         return Result(message_id=str(message_id))
     if status in _REFUSED_ENTRY and not _is_unverified(str(told.get("Error"))):
         return Result(error=str(status), fault=REFUSED)
+    if status in _BUSY_ENTRY:
+        return Result(error=str(status), fault=BUSY)
     if status in _LATER_ENTRY:
         return Result(error=str(status), fault=LATER)
     if not status or status == "SUCCESS":

@@ -40,6 +40,7 @@ class Publication:
 
 # Why a publication did not go out, and so what can be done about it.
 LATER: Final = "later"  # the service is down or busy: trying again mends it
+BUSY: Final = "busy"  # it takes no more from this account for now: waiting mends it, if for days
 PERSON: Final = (
     "person"  # what every event needs is wrong (permission, key, topic): a person mends it
 )

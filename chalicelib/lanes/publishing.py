@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from chalicelib import log
 from chalicelib.channels import registry
@@ -13,6 +14,10 @@ from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import KEPT, Item
 from chalicelib.lanes.settle import keep, settle
 from chalicelib.store import ledger, statuses
+
+
+# Taking a device off somebody may take ten seconds, after which the answers must still be recorded.
+_FORGET_SECONDS: Final = 15.0
 
 
 def publish(run: Invocation, wave: Sequence[Item]) -> None:
@@ -33,7 +38,8 @@ def publish(run: Invocation, wave: Sequence[Item]) -> None:
     by_item: dict[Item, dict[str, Result]] = {}
     for (item, name), result in zip(flat, results, strict=True):
         by_item.setdefault(item, {})[name] = result
-        if result.fault == GONE and isinstance(item.content, Event):
+        is_gone = result.fault == GONE and run.left() > _FORGET_SECONDS
+        if is_gone and isinstance(item.content, Event):
             endpoint = item.publications[name].to
             persons.forget_endpoint(run.stage, run.known, item.content, name, endpoint)
     now = run.now.timestamp()

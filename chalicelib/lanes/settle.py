@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib.channels.publication import GONE, NOT_TRIED, PERSON, REFUSED, Result
+from chalicelib.channels.publication import BUSY, GONE, NOT_TRIED, PERSON, REFUSED, Result
 from chalicelib.lanes.item import DONE, KEPT, Item
 from chalicelib.plan import reach
 from chalicelib.rules.destinations import parse
@@ -21,11 +21,20 @@ LAST_SECONDS: Final = 7 * 24 * 3600
 # How soon a key is tried again, at the longest. It is also how long the end of an outage may stay
 # unnoticed, and times the queue's maxReceiveCount it is well above GIVE_UP_SECONDS.
 LONGEST_WAIT: Final = 120
+# What a service is too busy for may wait for days, until a quota lets it through. A queue hands a message
+# out a thousand times: after so many it comes back more rarely, or the queue would give it up.
+OFTEN: Final = 100
+BUSY_WAIT: Final = 900
 
 
 def wait_seconds(failures: int) -> int:
     """How long a key stays away after its event's n-th failure: 1, 2, 4 … seconds, two minutes at most."""
     return int(min(2 ** min(max(0, failures - 1), 10), LONGEST_WAIT))
+
+
+def busy_seconds(receives: int) -> int:
+    """The same for an event whose service is too busy, received for the n-th time."""
+    return wait_seconds(receives) if receives < OFTEN else BUSY_WAIT
 
 
 def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, at: str) -> None:
@@ -50,13 +59,12 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
             failed[name] = result
     # Those that were announced and are known to be unsent are no longer among them.
     record.unknown = (*(n for n in record.unknown if n not in results), *unknown)
-    if gone and any(_was_chosen(record, name) for name in gone):
+    given_up = {
+        text for text, channel in record.chosen.items() if _is_gone(record, text, channel, results)
+    }
+    if given_up:
         # What is known to be unsent may go by the next channel of its first-of form.
-        record.chosen = {
-            text: channel
-            for text, channel in record.chosen.items()
-            if not any(_is_of(text, channel, name) for name in gone)
-        }
+        record.chosen = {t: c for t, c in record.chosen.items() if t not in given_up}
         if not failed:
             keep(item, at, "retrying", _told(results, gone))
             return
@@ -69,7 +77,9 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
             item.settle(DONE, statuses.PUBLISHED, at)
         return
     told = _told(results, failed)
-    record.attempts += any(result != NOT_TRIED for result in failed.values())
+    tried = [result.fault for result in failed.values() if result != NOT_TRIED]
+    # That it takes no more from the account is nothing against the event.
+    record.attempts += any(fault != BUSY for fault in tried)
     if all(result.fault == REFUSED for result in failed.values()):
         item.die(_refused_by(failed), told)
     elif gives_up(record.attempts, age):
@@ -77,10 +87,15 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
     else:
         by_person = any(result.fault == PERSON for result in failed.values())
         keep(item, at, "needs-mending" if by_person else "retrying", told)
+        if BUSY in tried:
+            item.wait = busy_seconds(item.message.receives)
 
 
-def _was_chosen(record: Record, name: str) -> bool:
-    return any(_is_of(text, channel, name) for text, channel in record.chosen.items())
+def _is_gone(record: Record, text: str, channel: str, results: Mapping[str, Result]) -> bool:
+    """Whether the channel that a first-of form chose has just turned out to lead nowhere at all."""
+    own = [result for name, result in results.items() if _is_of(text, channel, name)]
+    may_have = any(_is_of(text, channel, name) for name in (*record.sent, *record.unknown))
+    return bool(own) and all(result.fault == GONE for result in own) and not may_have
 
 
 def _is_of(text: str, channel: str, name: str) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
+from moto.sqs.models import SQSBackend
 
 from chalicelib import aws, names
 from chalicelib.door import keys
@@ -152,6 +155,7 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    _one_write_at_a_time(monkeypatch)
     forget()
     with mock_aws():
         found = Stage(client("sqs"), client("sns"), client("dynamodb"))
@@ -165,6 +169,26 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
         for own in own_clients:
             own.meta.events.unregister("before-call", unique_id="calls")
     forget()
+
+
+def _one_write_at_a_time(monkeypatch: Any) -> None:
+    """As in AWS: in moto, two threads can both see a table, or a queue, as it was before either."""
+    lock = threading.RLock()
+
+    def locked(function: Any) -> Any:
+        @functools.wraps(function)
+        def alone(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return function(*args, **kwargs)
+
+        return alone
+
+    for backend, writes in (
+        (DynamoDBBackend, ("put_item", "update_item", "delete_item", "transact_write_items")),
+        (SQSBackend, ("send_message", "send_message_batch")),
+    ):
+        for name in writes:
+            monkeypatch.setattr(backend, name, locked(getattr(backend, name)))
 
 
 def _build(found: Stage) -> None:

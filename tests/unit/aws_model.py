@@ -1,5 +1,6 @@
-"""A tiny AWS in memory that answers on the wire, below botocore: one FIFO lane, its dead-letter queue,
-two topics, mails and text messages to people, and the ledger, on a clock of its own, with a plan of what goes wrong at which call.
+"""A tiny AWS in memory that answers on the wire, below botocore: one FIFO lane, its dead-letter queue, two
+topics, mails, text messages and pushes to people, and the ledger, on a clock of its own, with a plan of
+what goes wrong at which call.
 
 Nothing of Heraldo's is replaced: requests are serialized, retried and parsed by botocore as ever.
 """
@@ -23,8 +24,10 @@ from tests.factories import ACCOUNT, REGION
 LANE = "orders"
 QUEUE = f"heraldo-local-{LANE}.fifo"
 LEDGER, PEOPLE = "heraldo-local-ledger", "heraldo-local-people"
-# Everybody whom events are for can be reached in both ways.
+# Everybody whom events are for can be reached in both ways, unless `Cloud.contacts` says otherwise.
 EMAIL, NUMBER = "r@example.com", "+34600111222"
+CONTACTS: Mapping[str, str] = {"email": EMAIL, "phone": NUMBER}
+ENDPOINT = f"arn:aws:sns:{REGION}:{ACCOUNT}:endpoint/GCM/shop/"
 VISIBILITY = 180.0
 MAX_RECEIVES = 1000
 INVOCATION = 30.0
@@ -33,7 +36,8 @@ LATENCY = 0.02
 READ = "BatchGetItem"
 PUBLISH = "PublishBatch"
 MAIL = "SendBulkEmail"
-SMS = "Publish"
+SMS = "Publish"  # and pushes
+FORGET = "UpdateItem"
 WRITE = "BatchWriteItem"
 ANNOUNCE = "TransactWriteItems"
 DEAD = "SendMessageBatch"
@@ -49,6 +53,7 @@ _READ_TIMEOUT = {
     PUBLISH: 5.0,
     MAIL: 10.0,
     SMS: 5.0,
+    FORGET: 2.0,
     DEAD: 3.0,
     DELETE: 3.0,
     HAND_BACK: 3.0,
@@ -78,6 +83,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     PUBLISH: (*WHOLE_CALL, *PARTIAL_PUBLISH),
     MAIL: (*WHOLE_CALL, *PARTIAL_PUBLISH),
     SMS: WHOLE_CALL,
+    FORGET: WHOLE_CALL,
     WRITE: (*WHOLE_CALL, *PARTIAL),
     ANNOUNCE: (*WHOLE_CALL, *PARTIAL),
     DEAD: (*WHOLE_CALL, *PARTIAL),
@@ -88,7 +94,11 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
 
 
 class _Refused(Exception):
-    """A transaction of which a condition does not hold."""
+    """A write of which a condition does not hold."""
+
+
+class _Gone(Exception):
+    """An endpoint whose app was removed."""
 
 
 class Killed(BaseException):
@@ -175,6 +185,9 @@ class Cloud:
         self.dead: list[Message] = []
         self.ledger: dict[tuple[str, str], dict[str, Any]] = {}
         self.accepted: list[Acceptance] = []
+        # What is kept of every person, as the attributes of their item; endpoints that are gone.
+        self.contacts: dict[str, str] = dict(CONTACTS)
+        self.gone: set[str] = set()
         self.calls: list[str] = []
         self.violations: list[str] = []
         self.doubtful: set[str] = set()
@@ -273,6 +286,8 @@ class Cloud:
                 "CancellationReasons": refused.args[0],
             }
             return wire_response(request.url, 400, json.dumps(error))
+        except _Gone:
+            return _error(operation, request.url, 400, "EndpointDisabled")
         if fault.name.endswith("-after"):
             if fault.name == "killed-after":
                 self._kill()
@@ -317,13 +332,19 @@ class Cloud:
             return self._mail(raw, fault)
         if operation == SMS:
             [text] = _told(operation, raw)
-            message_id = self._accept(text, "sms", "", fault.name.endswith("-after"))
+            endpoint = dict(urllib.parse.parse_qsl(raw)).get("TargetArn", "")
+            if endpoint in self.gone:
+                raise _Gone
+            way = f"push {endpoint.removeprefix(ENDPOINT)}" if endpoint else "sms"
+            message_id = self._accept(text, way, "", fault.name.endswith("-after"))
             return _PUBLISHED.format(message_id)
         request = json.loads(raw)
         if operation == READ:
             return self._read(request, fault)
         if operation == WRITE:
             return self._write(request, fault)
+        if operation == FORGET:
+            return self._forget(request)
         if operation == ANNOUNCE:
             return self._announce(request, fault)
         done, failed = [], []
@@ -348,7 +369,7 @@ class Cloud:
             if fault.name == "partial" and fault.hits(position):
                 left.setdefault(table, {"Keys": []})["Keys"].append(key)
             elif table == PEOPLE:
-                contacts = {"email": {"S": EMAIL}, "phone": {"S": NUMBER}}
+                contacts = {name: {"S": value} for name, value in self.contacts.items()}
                 found[table].append({**key, **contacts, "version": {"N": "1"}})
             elif item := self.ledger.get((key["id"]["S"], key["source"]["S"])):
                 found[table].append(item)
@@ -369,6 +390,18 @@ class Cloud:
                 continue
             self._keep(key, put["PutRequest"]["Item"])
         return json.dumps({"UnprocessedItems": {LEDGER: left} if left else {}})
+
+    def _forget(self, request: Any) -> str:
+        """Change a person's endpoints, if they are those that were read."""
+        assert request["ConditionExpression"] == "push = :before"
+        values = request["ExpressionAttributeValues"]
+        if self.contacts.get("push") != values[":before"]["S"]:
+            raise _Refused([])
+        if ":after" in values:
+            self.contacts["push"] = values[":after"]["S"]
+        else:
+            del self.contacts["push"]
+        return "{}"
 
     def _keep(self, key: tuple[str, str], item: dict[str, Any]) -> None:
         if len(json.dumps(item).encode()) > 8_000:
@@ -524,6 +557,9 @@ def _told(operation: str, raw: str) -> list[str]:
         datas = [c["ReplacementTemplate"]["ReplacementTemplateData"] for c in contents]
         return [_text(json.loads(data)["t"]) for data in datas]
     form = dict(urllib.parse.parse_qsl(raw))
+    if operation == SMS and "TargetArn" in form:
+        android = json.loads(json.loads(form["Message"])["GCM"])
+        return [_text(android["fcmV1Message"]["message"]["notification"]["body"])]
     if operation == SMS:
         assert form["PhoneNumber"] == NUMBER
         return [_text(form["Message"])]

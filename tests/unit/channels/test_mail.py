@@ -12,7 +12,15 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from botocore.validate import ParamValidator
 
 from chalicelib.channels import registry
-from chalicelib.channels.publication import LATER, NOT_TRIED, PERSON, REFUSED, Publication, Result
+from chalicelib.channels.publication import (
+    BUSY,
+    LATER,
+    NOT_TRIED,
+    PERSON,
+    REFUSED,
+    Publication,
+    Result,
+)
 from chalicelib.stage import Stage
 
 
@@ -126,8 +134,12 @@ def test_headers_answers_to_and_domains_go_as_they_must(monkeypatch: pytest.Monk
             Result(error="MESSAGE_REJECTED", fault=PERSON),
         ),
         *(
+            (said(status), Result(error=status, fault=BUSY))
+            for status in ("ACCOUNT_THROTTLED", "ACCOUNT_DAILY_QUOTA_EXCEEDED")
+        ),
+        *(
             (said(status), Result(error=status, fault=LATER))
-            for status in ("ACCOUNT_THROTTLED", "ACCOUNT_DAILY_QUOTA_EXCEEDED", "TRANSIENT_FAILURE", "FAILED")
+            for status in ("TRANSIENT_FAILURE", "FAILED")
         ),
         *(
             (said(status), Result(error=status, fault=PERSON))
@@ -151,8 +163,9 @@ def test_an_entry_is_read_by_itself(entry: Any, result: Result) -> None:
 @pytest.mark.parametrize(
     ("error", "result"),
     [
-        (refusal("TooManyRequestsException", 429), Result(error="TooManyRequestsException", fault=LATER)),
-        (refusal("ThrottlingException"), Result(error="ThrottlingException", fault=LATER)),
+        (refusal("TooManyRequestsException", 429), Result(error="TooManyRequestsException", fault=BUSY)),
+        (refusal("ThrottlingException"), Result(error="ThrottlingException", fault=BUSY)),
+        (refusal("TooManyRequestsException", 503), Result(error="TooManyRequestsException", fault=LATER, unknown=True)),
         (refusal("InternalFailure", 500), Result(error="InternalFailure", fault=LATER, unknown=True)),
         (refusal("SendingPausedException"), Result(error="SendingPausedException", fault=PERSON)),
         (refusal("AccessDeniedException", 403), Result(error="AccessDeniedException", fault=PERSON)),

@@ -38,6 +38,9 @@ suppress = true
 [types."order.mailed-once"]
 on_unknown = "skip"
 
+[types."order.first-once"]
+on_unknown = "skip"
+
 [[rule]]
 name = "mailed"
 pattern.type = [{ prefix = "order.mailed" }]
@@ -52,7 +55,7 @@ stop = true
 
 [[rule]]
 name = "first"
-pattern.type = ["order.first"]
+pattern.type = [{ prefix = "order.first" }]
 to = ["recipient:push|sms|email"]
 stop = true
 
@@ -95,6 +98,7 @@ KINDS: Mapping[str, Kind] = {
     "order.mailed-once": Kind((MAIL,), skip=True),
     "order.texted": Kind((SMS,)),
     "order.first": Kind((SMS,)),
+    "order.first-once": Kind((SMS,), skip=True),
     "order.every-way": Kind((USERS, MAIL, SMS)),
     "order.quiet": Kind(status=statuses.SUPPRESSED),
     "order.late": Kind(status=statuses.EXPIRED),
@@ -156,8 +160,8 @@ class Story:
         assert self.cloud.violations == []
         for event, _, kind in self.sent:
             self._check_not_lost(event, KINDS[kind])
-        self._check_duplicates()
-        self._check_order()
+        self.check_duplicates()
+        self.check_order()
         self._check_letters()
 
     def _check_not_lost(self, event: str, kind: Kind) -> None:
@@ -177,7 +181,7 @@ class Story:
         assert kind.status != statuses.FAILED, "should be dead-lettered"
         if status == statuses.UNKNOWN:
             assert kind.skip
-            assert self._doubtful(event), "skipped although SNS's answer was known"
+            assert self.is_doubtful(event), "skipped although SNS's answer was known"
             # Each publication has its own fate: what was not in doubt has gone out.
             unknown = set(item["unknown"]["S"].split())
             sent = json.loads(item["sent"]["S"]) if "sent" in item else {}
@@ -205,11 +209,11 @@ class Story:
             assert reason
             assert reason == kind.reason
 
-    def _doubtful(self, event: str) -> bool:
+    def is_doubtful(self, event: str) -> bool:
         broken = any(i.killed or i.write_failed for i in self.cloud.invocations)
         return broken or event in self.cloud.doubtful
 
-    def _check_duplicates(self) -> None:
+    def check_duplicates(self) -> None:
         once = {event for event, _, kind in self.sent if KINDS[kind].skip}
         last: dict[tuple[str, str, str], Acceptance] = {}
         for acceptance in self.cloud.accepted:
@@ -222,7 +226,7 @@ class Story:
             excused = before.withheld or before.invocation.killed or before.invocation.write_failed
             assert excused, f"{acceptance.text} twice without an excuse"
 
-    def _check_order(self) -> None:
+    def check_order(self) -> None:
         first: dict[str, list[int]] = {}
         seen: set[tuple[str, str, str]] = set()
         for moment, acceptance in enumerate(self.cloud.accepted):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.channels.publication import BUSY as NO_QUOTA
 from chalicelib.channels.publication import GONE, LATER, NOT_TRIED, PERSON, REFUSED, Result
 from chalicelib.errors import PermanentError
 from chalicelib.lanes import invocation
@@ -15,7 +16,7 @@ from chalicelib.lanes.invocation import RESERVE_SECONDS, Invocation
 from chalicelib.lanes.item import Item
 from chalicelib.lanes.queues import Received
 from chalicelib.lanes.recall import SUSPICIOUS_RECEIVES, deaths_alone, suspect, suspicious
-from chalicelib.lanes.settle import GIVE_UP_SECONDS, settle
+from chalicelib.lanes.settle import BUSY_WAIT, GIVE_UP_SECONDS, LONGEST_WAIT, OFTEN, settle
 from chalicelib.names import Place
 from chalicelib.stage import Stage
 from chalicelib.store.record import Record, text_of
@@ -240,6 +241,24 @@ def test_what_was_not_tried_for_want_of_time_is_no_attempt() -> None:
     found = item(attempts=3)
     settle(found, {"a": NOT_TRIED}, 0, False, AT)
     assert (found.record.attempts, found.wait) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("receives", "wait"), [(1, 1), (3, 4), (OFTEN - 1, LONGEST_WAIT), (OFTEN, BUSY_WAIT)]
+)
+def test_that_there_is_no_quota_for_a_mail_is_nothing_against_it(receives: int, wait: int) -> None:
+    found = item(receives=receives, attempts=11)
+    settle(found, {"recipient:email": Result(error="TooMany", fault=NO_QUOTA)}, 6 * DAY, False, AT)
+    assert (found.outcome, found.record.status) == ("kept", "retrying")
+    assert (found.record.attempts, found.wait) == (11, wait)
+    assert found.record.detail == "TooMany (recipient:email)"
+
+
+def test_what_else_fails_beside_a_mail_without_a_quota_counts() -> None:
+    found = item(attempts=11)
+    both = {"recipient:email": Result(error="TooMany", fault=NO_QUOTA), "recipient:sms": BUSY}
+    settle(found, both, DAY, False, AT)
+    assert (found.outcome, found.record.reason) == ("dead", "gave-up")
 
 
 # -- a device that is gone -------------------------------------------------------------------------

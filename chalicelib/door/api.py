@@ -52,7 +52,8 @@ def _planned(request: Request, checked: Checked) -> dict[str, Any]:
         detail = "People cannot be read right now."
         raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
     composed = compose(event, lane, rules, templates(), str, known)
-    return plan(event, lane, replace(composed, gaps=checked.composed.gaps), rules)
+    composed = replace(composed, gaps=checked.composed.gaps)
+    return plan(event, lane, composed, rules, test=checked.test)
 
 
 def post_batch(request: Request) -> Answer:

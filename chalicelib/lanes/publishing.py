@@ -15,7 +15,6 @@ from chalicelib.lanes.item import KEPT, Item
 from chalicelib.lanes.settle import keep, settle
 from chalicelib.store import ledger, statuses
 
-
 # Taking a device off somebody may take ten seconds, after which the answers must still be recorded.
 _FORGET_SECONDS: Final = 15.0
 

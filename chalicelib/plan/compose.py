@@ -15,7 +15,7 @@ from chalicelib.events.event import Event
 from chalicelib.plan.reach import ANYBODY, Contact, Known, reach
 from chalicelib.rules.destinations import RECIPIENT, parse, topic_of
 from chalicelib.rules.routing import Category, Decision, Routing
-from chalicelib.words import limits
+from chalicelib.words import limits, tidy
 from chalicelib.words.faults import Fault
 from chalicelib.words.mail import Links
 from chalicelib.words.render import Message, RenderError, Templates
@@ -99,6 +99,7 @@ class _Work:
         self.routing = routing
         self.templates = templates
         self.category = routing.category(event.type, lane)
+        self.sms_parts = routing.settings(event.type).sms_parts
         self.publications: dict[str, Publication] = {}
         self.messages: dict[str, Message] = {}
         self._rendered: dict[str, Message] = {}
@@ -142,6 +143,9 @@ class _Work:
         words = message.words
         text = self._for_sns.get(words)
         if text is None:
+            if self.sms_parts:  # whoever subscribes by SMS costs as much
+                sms = self.sms_of(message)
+                message = replace(message, bodies={**message.bodies, "sms": sms})
             text = self._for_sns[words] = message.to_sns()
         attributes = sns_attributes(self.event, message.locale, self.category)
         found = Publication("topic", arn, message.subject, text, attributes)
@@ -151,7 +155,8 @@ class _Work:
 
     def for_mail(self, message: Message, contact: Contact, links: Links) -> Publication:
         mail = self.templates.mail(message, links)
-        if problem := limits.mail_problem(message.subject, mail.text, mail.html):
+        room = 0 if links.preferences else _FOOT_CHARACTERS
+        if problem := limits.mail_problem(message.subject, mail.text, mail.html, room):
             raise PermanentError("too-large", f"the e-mail {problem}")
         headers = {}
         if self.category.commercial:
@@ -172,17 +177,27 @@ class _Work:
         )
 
     def for_sms(self, message: Message, number: str) -> Publication:
-        text = message.bodies.get("sms", message.bodies["default"])
+        text = self.sms_of(message)
+        attributes = sms_type(self.category.commercial)
+        return Publication("sms", number, None, text, attributes, structured=False)
+
+    def sms_of(self, message: Message) -> str:
+        """What a message says as an SMS, within what that may cost."""
+        text = tidy.affordable(message.sms, self.sms_parts)
+        if not text:
+            raise PermanentError("sms-empty", "the SMS is empty: write its block, or leave it out")
         sms = limits.sms(text)
         if sms.characters > limits.SMS_CHARACTERS:
             what = f"the SMS has {sms.characters} characters; SNS takes {limits.SMS_CHARACTERS}"
             raise PermanentError("sms-too-long", f"{what}: write a shorter sms block")
-        most = self.routing.settings(self.event.type).sms_parts
-        if most and sms.parts > most:
-            what = f"the SMS takes {sms.parts} parts, and its type may cost {most}"
-            raise PermanentError("sms-too-costly", what)
-        attributes = sms_type(self.category.commercial)
-        return Publication("sms", number, None, text, attributes, structured=False)
+        if self.sms_parts and sms.parts > self.sms_parts:
+            what = f"the SMS takes {sms.parts} parts in {sms.encoding}"
+            raise PermanentError(
+                "sms-too-costly",
+                f"{what}, and sms_parts in routing.toml lets it take {self.sms_parts}:"
+                " shorten what stands in it",
+            )
+        return text
 
     def for_push(self, message: Message, endpoint: str) -> Publication:
         return Publication("push", endpoint, None, message.for_push(), {})
@@ -260,6 +275,8 @@ def _try(work: _Work, message: Message, channel: str) -> None:
         work.for_push(message, "")
 
 
+# What the links at the foot take at the most, in the text and in the HTML: the door does not know them.
+_FOOT_CHARACTERS: Final = 6000
 _SOMEBODY: Final = Contact("", "email", "", "", None)
 
 

@@ -23,6 +23,8 @@ from chalicelib.words.render import Templates
 
 # What the message of a queue comes to: an event, a ready-made message, or why it is neither.
 Content = Event | Publication | PermanentError
+# Why nobody gets what a test key sent.
+TEST_KEY: Final = "test-key"
 READY_MADE: Final = "topic"  # the name under which a ready-made message is published
 
 
@@ -80,7 +82,7 @@ class Fates:
         if not composed.publications and not record.sent:
             return self._nobody(content, composed)
         if record.test:
-            return Fate(statuses.TEST, composed=composed)
+            return Fate(statuses.TEST, TEST_KEY, _TESTED, composed=composed)
         return self._left(composed.publications, record, composed)
 
     def _nobody(self, event: Event, composed: Composed) -> Fate:
@@ -142,4 +144,5 @@ def gone_of(record: Record) -> dict[str, str]:
     return {name: why for name, why in record.withheld.items() if why == GONE}
 
 
+_TESTED: Final = "sent with a test key: rendered, and published to nobody"
 _MAY_HAVE: Final = "it may have gone out to {}, and its type says skip"

@@ -7,23 +7,26 @@ from typing import Any, Final
 
 from chalicelib.channels.publication import NO_ADDRESS, UNSUBSCRIBE, Publication
 from chalicelib.events.event import Event
-from chalicelib.plan import reach
-from chalicelib.plan.compose import Composed
+from chalicelib.plan.compose import Composed, nobody
+from chalicelib.plan.fate import TEST_KEY
+from chalicelib.plan.reach import REASONS
 from chalicelib.rules.destinations import topic_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.words import limits
 from chalicelib.words.render import Message
 
 
-def plan(event: Event, lane: str, composed: Composed, routing: Routing) -> dict[str, Any]:
-    """The plan of an event that was checked: JSON-ready, nothing of it sent."""
+def plan(
+    event: Event, lane: str, composed: Composed, routing: Routing, *, test: bool = False
+) -> dict[str, Any]:
+    """The plan of an event that was checked: JSON-ready, nothing of it sent. `test`: by a test key."""
     return {
         "type": event.type,
         "lane": lane,
         "ordering_key": event.ordering_key,
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),
-        "suppressed": composed.decision.reason or None,
+        "suppressed": _suppressed(composed, test),
         "withheld": dict(composed.withheld),
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()
@@ -32,12 +35,11 @@ def plan(event: Event, lane: str, composed: Composed, routing: Routing) -> dict[
     }
 
 
-_WITHHELD: Final = {
-    reach.NO_CONTACT: "nothing is known by which they could be reached there",
-    reach.OPTED_OUT: "they do not want it there",
-    reach.STOPPED: "the address is stopped, because mail to it bounced or was complained of",
-    reach.GONE: "the app is not on that device any more",
-}
+def _suppressed(composed: Composed, test: bool) -> str | None:
+    """Why nobody is told, as the ledger will have it; None where somebody is."""
+    if not composed.messages and composed.withheld:
+        return nobody(composed)
+    return composed.decision.reason or (TEST_KEY if test else None)
 
 
 _NO_WAY_TO_STOP: Final = "it is advertising and waits in its lane: stages.toml names no api_url, where its reader could stop it"
@@ -64,13 +66,13 @@ def _rule(verdict: Verdict) -> dict[str, Any]:
 
 def _message(name: str, message: Message, composed: Composed, event: Event) -> dict[str, Any]:
     publication = composed.publications[name]
-    sms = limits.sms(_sms_text(message))
+    sms = limits.sms(_sms_text(publication, message))
     found: dict[str, Any] = {
         "destination": name.rpartition("/")[0] if topic_of(name) else name,
         "channel": publication.channel,
         "locale": message.locale,
         "subject": message.subject,
-        "bodies": _bodies(publication, message),
+        "bodies": _bodies(publication),
         "attributes": dict(publication.attributes),
         "bytes": publication.size,
         "template": message.version,
@@ -85,27 +87,30 @@ def _message(name: str, message: Message, composed: Composed, event: Event) -> d
     return found
 
 
-def _sms_text(message: Message) -> str:
-    return message.bodies.get("sms", message.bodies["default"])
+def _sms_text(publication: Publication, message: Message) -> str:
+    """What a text message says, be it this one or one to a topic's subscribers."""
+    if publication.channel != "topic":
+        return publication.message if publication.channel == "sms" else message.sms
+    bodies = _bodies(publication)
+    return bodies.get("sms", bodies["default"])
 
 
-def _bodies(publication: Publication, message: Message) -> dict[str, str]:
+def _bodies(publication: Publication) -> dict[str, str]:
     """What is sent, a text for each protocol: a topic's subscribers have several, a person's channel one."""
-    if publication.channel == "topic":
-        return dict(message.bodies)
-    if publication.channel == "push":
-        payloads: dict[str, str] = json.loads(publication.message)
-        return payloads
+    if publication.channel in ("topic", "push"):
+        texts: dict[str, str] = json.loads(publication.message)
+        return texts
     return {publication.channel: publication.message}
 
 
 def _warnings(composed: Composed) -> list[str]:
     found = []
     for name, message in composed.messages.items():
-        channel = composed.publications[name].channel
+        publication = composed.publications[name]
+        channel = publication.channel
         if channel not in ("topic", "sms"):
             continue
-        sms = limits.sms(_sms_text(message))
+        sms = limits.sms(_sms_text(publication, message))
         if sms.characters > limits.SMS_CHARACTERS:
             found.append(f"{name}: over {limits.SMS_CHARACTERS} characters, SNS sends no such SMS")
         elif sms.parts > 3:
@@ -122,7 +127,7 @@ def _warnings(composed: Composed) -> list[str]:
     for name, publication in composed.publications.items():
         if publication.headers.get(UNSUBSCRIBE) == NO_ADDRESS:
             found.append(f"{name}: {_NO_WAY_TO_STOP}")
-    found += [f"{name}: {_WITHHELD.get(why, why)}" for name, why in composed.withheld.items()]
+    found += [f"{name}: {REASONS.get(why, why)}" for name, why in composed.withheld.items()]
     if not composed.messages:
         found.append("nobody hears about this event")
     return found

@@ -19,6 +19,12 @@ NO_CONTACT: Final = "no-contact"
 OPTED_OUT: Final = "opted-out"
 STOPPED: Final = "address-stopped"
 GONE: Final = "endpoint-gone"
+REASONS: Final[Mapping[str, str]] = {
+    NO_CONTACT: "nothing is known by which they could be reached there",
+    OPTED_OUT: "they do not want it there",
+    STOPPED: "the address is stopped, because mail to it bounced or was complained of",
+    GONE: "the app is not on that device any more",
+}
 # What stands for the contacts of somebody of whom nobody was asked.
 _ASSUMED: Final = {
     "email": "somebody@example.com",

@@ -41,6 +41,11 @@ class Sms:
     forcing: tuple[str, ...]
 
 
+def is_gsm(text: str) -> bool:
+    """Whether an SMS can say this without becoming UCS-2."""
+    return all(c in _GSM or c in _GSM_ESCAPED for c in text)
+
+
 def sms(text: str) -> Sms:
     """Count the parts of an SMS: 160 characters alone or 153 a part in GSM-7, 70 or 67 in UCS-2.
 
@@ -84,15 +89,15 @@ def subject_problem(subject: str) -> str | None:
     return None
 
 
-def mail_problem(subject: str, text: str, html: str) -> str | None:
-    """Why SES would refuse this mail, or None.
+def mail_problem(subject: str, text: str, html: str, room: int = 0) -> str | None:
+    """Why SES would refuse this mail, or None; `room` is what it must leave for what is not in it yet.
 
     The three travel as the JSON of a template's data:
     https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Template.html
     """
-    if 6 * (len(subject) + len(text) + len(html)) < MAIL_CHARACTERS:  # however it is escaped
+    if 6 * (len(subject) + len(text) + len(html)) + room < MAIL_CHARACTERS:  # however it is escaped
         return None
-    size = len(json.dumps({"s": subject, "t": text, "h": html}, ensure_ascii=False))
+    size = len(json.dumps({"s": subject, "t": text, "h": html}, ensure_ascii=False)) + room
     if size > MAIL_CHARACTERS:
         return f"has {size:,} characters with its HTML; SES takes {MAIL_CHARACTERS:,}"
     return None

@@ -89,6 +89,12 @@ class Message:
     def locale(self) -> str:
         return locale_of(self.words)
 
+    @property
+    def sms(self) -> str:
+        """What a text message says: block sms, or else the body."""
+        text = self.bodies.get("sms")
+        return tidy.whole_sms(self.bodies["default"]) if text is None else text
+
     def to_sns(self) -> str:
         """The `Message` of a publication with `MessageStructure=json`."""
         return _ENCODER.encode(self.bodies)

@@ -27,6 +27,7 @@ _SIBLINGS: Final = str.maketrans(
     | dict.fromkeys("“”„‟″«»", '"')
     | dict.fromkeys("‐‑‒–—―−", "-")
     | dict.fromkeys("\u200c\u200d\ufe0f", "")
+    | dict.fromkeys("\u00a0\u202f", " ")
     | {"…": "...", "•": "-", "·": ".", "×": "x", "º": "o", "ª": "a"}
 )
 
@@ -46,9 +47,40 @@ def body(text: str) -> str:
 
 def sms(text: str) -> str:
     """One line, letters composed, without what nobody sees; typography gives way where it costs a part."""
-    if text.isascii():
-        return one_line(text)
-    text = one_line(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
+    return one_line(text) if text.isascii() else _cheaper(one_line(_composed(text)))
+
+
+def whole_sms(text: str) -> str:
+    """The same for a body that goes out as an SMS: it keeps its lines."""
+    return text if text.isascii() else _cheaper(_composed(text))
+
+
+def affordable(text: str, parts: int) -> str:
+    """An SMS that may cost so many parts (0: any): what makes it UCS-2 gives way where it costs more."""
+    if not parts or limits.sms(text).parts <= parts:
+        return text
+    plain = in_gsm(text)
+    return plain if limits.sms(plain).parts <= parts else text
+
+
+def in_gsm(text: str) -> str:
+    """A text as far as SMS can say it in GSM-7: "envío…" is "envio...". An emoji stays one."""
+    return "".join(c if limits.is_gsm(c) else _letter(c) for c in text.translate(_SIBLINGS))
+
+
+def _letter(character: str) -> str:
+    """A letter without its accent, where only that is not in GSM-7."""
+    apart = unicodedata.normalize("NFKD", character)
+    letter, marks = apart[0], apart[1:]
+    only_marks = bool(marks) and all(map(unicodedata.combining, marks))
+    return letter if only_marks and limits.is_gsm(letter) else character
+
+
+def _composed(text: str) -> str:
+    return _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+
+
+def _cheaper(text: str) -> str:
     plain = text.translate(_SIBLINGS)
     if plain != text and limits.sms(plain).parts < limits.sms(text).parts:
         return plain

@@ -13,7 +13,7 @@ from chalicelib.door import intake
 from chalicelib.errors import InvalidEvent
 from chalicelib.plan.compose import compose
 from chalicelib.plan.plan import plan
-from chalicelib.plan.reach import ANYBODY, shown_links
+from chalicelib.plan.reach import ANYBODY, REASONS, shown_links
 from chalicelib.rules.reading import RoutingError, routing
 from chalicelib.words.render import templates
 from cli import target as targets
@@ -70,7 +70,8 @@ def _show(found: dict[str, Any]) -> None:
         else:
             click.echo(f"  {click.style('·', dim=True)} {rule['name']}: {rule['why']}")
     if found["suppressed"]:
-        click.secho(f"\nNobody hears of it: {found['suppressed']}", fg="yellow")
+        why = found["suppressed"]
+        click.secho(f"\nNobody hears of it: {REASONS.get(why, why)}", fg="yellow")
     for message in found["messages"]:
         sms = message["sms"]
         head = f"{message['destination']} in {message['locale']}"

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import click
 
+from chalicelib.plan.reach import REASONS
 from cli import target as targets
 
 _COLOURS = {"published": "green", "failed": "red", "accepted": "yellow", "retrying": "yellow"}
@@ -45,7 +46,8 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
         why = f" ({receipt['detail']})" if receipt.get("detail") else ""
         click.echo(f"    {receipt['at']}  {receipt['destination']} {receipt['status']}{why}")
     for destination, why in found.get("withheld", {}).items():
-        click.secho(f"  {destination}: not sent, {why}", fg="yellow")
+        told = f"{why}: {REASONS[why]}" if why in REASONS else why
+        click.secho(f"  {destination}: not sent, {told}", fg="yellow")
 
 
 def _path_part(event_id: str) -> str:

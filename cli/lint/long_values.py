@@ -41,14 +41,20 @@ def too_long(tree: Tree) -> Iterator[TooLong]:
             continue
         needs = tree.needs[rendering.event_type][rendering.locale].data
         long = list(_texts(needs, rendering.sample.data, ()))
+        before = {error.reason for error in _faults(rendering, tree)}  # whatever the values
         together = _with(rendering, tree, dict(_fitting(long)))
-        if together is None:
+        if together is None or together.reason in before:
             continue
+        alone = False
         for path, characters in long:
             error = _with(rendering, tree, {path: characters})
-            if error is not None:
+            if error is not None and error.reason not in before:
+                alone = True
                 field = "data." + ".".join(path).replace(".[]", "[]")
                 yield TooLong(rendering, field, characters, error)
+        if not alone:
+            most = max(characters for _, characters in _fitting(long))
+            yield TooLong(rendering, "all texts", most, together)
 
 
 def _texts(needs: Field, data: Any, path: Path) -> Iterator[tuple[Path, int]]:
@@ -79,7 +85,12 @@ def _with(rendering: Rendering, tree: Tree, long: Mapping[Path, int]) -> RenderE
     data = _longer(rendering.sample.data, (), long)
     sample = dataclasses.replace(rendering.sample, data=data)
     found = tree.render(rendering.name, rendering.event_type, rendering.locale, sample)
-    return found.error or tree.clipped(found)
+    return next(_faults(found, tree), None)
+
+
+def _faults(rendering: Rendering, tree: Tree) -> Iterator[RenderError]:
+    found = (rendering.error, tree.clipped(rendering), tree.too_costly(rendering))
+    return (error for error in found if error is not None)
 
 
 def _longer(value: Any, path: Path, long: Mapping[Path, int]) -> Any:

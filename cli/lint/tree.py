@@ -16,7 +16,7 @@ from jinja2 import nodes
 from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
-from chalicelib.words import contract
+from chalicelib.words import contract, limits, tidy
 from chalicelib.words.contract import Field, Needs, Reader
 from chalicelib.words.faults import Fault
 from chalicelib.words.mail import CLIPPED_BYTES
@@ -304,6 +304,19 @@ class Tree:
             return None
         what = f"the HTML of its mail has {size:,} bytes; Gmail cuts off after {CLIPPED_BYTES:,}"
         return RenderError("mail-clipped", Fault(what, rendering.name))
+
+    def too_costly(self, rendering: Rendering) -> RenderError | None:
+        """What is wrong with an SMS that takes more parts than its type may cost."""
+        most = self.rulebook.routing.settings(rendering.event_type).sms_parts
+        if not most or rendering.message is None:
+            return None
+        sms = limits.sms(tidy.affordable(rendering.message.sms, most))
+        if sms.parts <= most:
+            return None
+        what = f"the SMS takes {sms.parts} parts in {sms.encoding}, and its type may cost {most}"
+        if "sms" not in rendering.message.bodies:
+            what = f"there is no block sms, and with the body {what}"
+        return RenderError("sms-too-costly", Fault(what, rendering.name))
 
     @cached_property
     def too_long(self) -> list[TooLong]:

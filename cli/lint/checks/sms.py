@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from chalicelib.words import limits
+from chalicelib.words import limits, tidy
+from cli.lint.checks.lengths import may_be_over
 from cli.lint.finding import Told, check
 from cli.lint.tree import Rendering, Tree
 from cli.terminal import count
@@ -50,7 +51,8 @@ def sms_encoding(tree: Tree) -> Iterator[Told]:
         told = limits.sms(text)
         if not told.forcing:
             continue
-        cheaper = limits.sms("".join(c for c in text if c not in told.forcing)).parts
+        plain = "".join(c for c in tidy.in_gsm(text) if limits.is_gsm(c))
+        cheaper = limits.sms(plain).parts
         if cheaper < told.parts:
             forcing = ", ".join(f"{c!r}" if c.isspace() else c for c in told.forcing)
             if not any(c in tree.source(rendering.name) for c in told.forcing):
@@ -60,46 +62,22 @@ def sms_encoding(tree: Tree) -> Iterator[Told]:
                 rendering.file,
                 tree.line_of_block(rendering.name, "sms"),
                 f"the SMS goes out in UCS-2, in {told.parts} parts: {forcing} {force} it",
-                f"{_instead(text, told.forcing)}it goes out in GSM-7 with {count(cheaper, 'part')}",
+                f"{_instead(text)}it goes out in GSM-7 with {count(cheaper, 'part')}",
             )
 
 
-# What says the same in the alphabet of SMS. Without its accent a word is still read; é, ñ, ü, ¿ and ¡ are in it.
-_INSTEAD: Final = {
-    **dict(zip("áíóúÁÍÓÚâêîôûãõç", "aiouAIOUaeiouaoc", strict=True)),
-    "…": "...",
-    "“": '"',
-    "”": '"',
-    "«": '"',
-    "»": '"',
-    "‘": "'",
-    "’": "'",
-    "–": "-",
-    "—": "-",
-    "•": "-",
-    "·": "-",
-    "\u00a0": " ",
-    "\u202f": " ",
-    "º": "o",
-    "ª": "a",
-}
 _WORD: Final = re.compile(r"[^\s.,;:!?()]+")
 _OFFERED: Final = 5
 
 
-def _instead(text: str, forcing: Sequence[str]) -> str:
+def _instead(text: str) -> str:
     """What to write in the place of what forces UCS-2, as far as that can be said."""
-    if any(c not in _INSTEAD for c in forcing):
+    if not limits.is_gsm(tidy.in_gsm(text)):
         return "without, "
-    offered: dict[str, str] = {}
-    for word in _WORD.findall(text.replace("\u00a0", " \u00a0 ").replace("\u202f", " \u202f ")):
-        if any(c in word for c in forcing):
-            offered[word] = "".join(_INSTEAD.get(c, c) if c in forcing else c for c in word)
-    if not offered:
-        return "with plain spaces "
-    words = [f"{old!r} as {new!r}" for old, new in list(offered.items())[:_OFFERED]]
-    more = "" if len(offered) <= _OFFERED else f" and {count(len(offered) - _OFFERED, 'more word')}"
-    return f"write {', '.join(words)}{more}, and "
+    words = [word for word in dict.fromkeys(_WORD.findall(text)) if not limits.is_gsm(word)]
+    offered = [f"{word!r} as {tidy.in_gsm(word)!r}" for word in words[:_OFFERED]]
+    more = f" and {count(len(words) - _OFFERED, 'more word')}" if len(words) > _OFFERED else ""
+    return f"write {', '.join(offered)}{more}, and "
 
 
 @check("sms-too-costly", "error")
@@ -107,17 +85,19 @@ def sms_too_costly(tree: Tree) -> Iterator[Told]:
     """An SMS takes more parts than its type may cost (`sms_parts` in `routing.toml`), so that its event is
     refused: shorten it, or raise that.
     """
-    settings = tree.rulebook.routing.types
-    for rendering, text in _texts(tree):
-        event_type = rendering.name.partition("/")[0]
-        most = settings[event_type].sms_parts if event_type in settings else 0
-        told = limits.sms(text)
-        if most and told.parts > most:
-            what = (
-                f"the SMS takes {told.parts} parts in {told.encoding}, and its type may cost {most}"
-            )
+    for rendering in tree.renderings:
+        if costly := tree.too_costly(rendering):
             line = tree.line_of_block(rendering.name, "sms")
-            yield Told(rendering.file, line, what, "shorten it, or raise sms_parts in routing.toml")
+            remedy = "shorten it, or raise sms_parts in routing.toml"
+            yield Told(rendering.file, line, costly.first.problem, remedy)
+
+
+@check("sms-may-be-too-costly", "warning")
+def sms_may_be_too_costly(tree: Tree) -> Iterator[Told]:
+    """Values that the door takes make an SMS cost more parts than its type may (`sms_parts`), and such an
+    event is refused: cut them with `|truncate(40)`, or raise that.
+    """
+    yield from may_be_over(tree, "sms-too-costly", "sms")
 
 
 @check("sms-parts", "warning")

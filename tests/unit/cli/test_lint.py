@@ -84,6 +84,13 @@ def both(old: str, new: str) -> Tree:
     }
 
 
+def without_sms(greeting: str) -> Tree:
+    block = "{% block sms %}Pedido {{ order.id|truncate(40) }}{% endblock %}"
+    assert block in ES
+    changed = (source.replace(block, "").replace("Hola", greeting) for source in (ES, EN))
+    return dict(zip(both("", ""), changed, strict=True))
+
+
 def sample(change: Callable[[dict[str, Any]], Any]) -> Tree:
     changed = json.loads(json.dumps(SAMPLE))
     change(changed)
@@ -322,6 +329,15 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
         es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "x" * 200)
         | rules('[topics', '[types."order.placed"]\nsms_parts = 1\n\n[topics'),
         "error", "sms-too-costly", OF_ES, 8, "takes 2 parts in GSM-7, and its type may cost 1"),
+    "an SMS without a block that costs more than its type may": (
+        without_sms("Hola" * 50)
+        | rules('[topics', '[types."order.placed"]\nsms_parts = 1\n\n[topics'),
+        "error", "sms-too-costly", OF_ES, 0, "there is no block sms, and with the body the SMS takes 2 parts"),
+    "an SMS that long values make cost more than its type may": (
+        both("Pedido {{ order.id|truncate(40) }}", "Pedido {{ order.id|truncate(80) }} {{ name|truncate(90) }}")
+        | rules('[topics', '[types."order.placed"]\nsms_parts = 1\n\n[topics'),
+        "warning", "sms-may-be-too-costly", OF_ES, 8,
+        "with all texts of 10,000 characters, which the door takes, the SMS takes 2 parts in GSM-7"),
     "an SMS of many parts": (
         es("%}Pedido {{ order.id|truncate(40) }}", "%}" + "x" * 500),
         "warning", "sms-parts", OF_ES, 8, "4 parts in GSM-7"),

@@ -59,3 +59,31 @@ def test_an_sms_is_composed_and_typography_gives_way_where_it_costs_a_part(
     found = tidy.sms(text)
     assert found == sms
     assert limits.sms(found).parts <= limits.sms(text).parts
+
+
+def test_a_body_that_goes_out_as_an_sms_keeps_its_lines_and_pays_for_no_typography() -> None:
+    body = "Hola:\n\n12\u00a0€ – “ya”" + "x" * 70
+    assert tidy.whole_sms(body) == 'Hola:\n\n12 € - "ya"' + "x" * 70
+    assert tidy.whole_sms("Hola:\n\nya") == "Hola:\n\nya"
+
+
+LONG = "x" * 70
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "sms"),
+    [
+        ("Está aquí, Íñigo" + LONG, 0, "Está aquí, Íñigo" + LONG),  # it may cost what it costs
+        ("Está aquí", 1, "Está aquí"),  # it fits as it is
+        ("Está aquí, Íñigo" + LONG, 2, "Está aquí, Íñigo" + LONG),
+        ("Está aquí, Íñigo" + LONG, 1, "Esta aqui, Iñigo" + LONG),  # ñ is in GSM-7, Í is not
+        ("José, ça va…" + LONG, 1, "José, ca va..." + LONG),
+        ("Ærø Łódź" + LONG, 1, "Ærø Łódź" + LONG),  # Ł is no L with a mark: nothing is won
+        ("Está 📦" + LONG, 1, "Está 📦" + LONG),  # nor here
+        ("Está" + "x" * 160, 1, "Está" + "x" * 160),  # too long either way
+    ],
+)
+def test_accents_give_way_only_where_an_sms_would_cost_more_than_it_may(
+    text: str, parts: int, sms: str
+) -> None:
+    assert tidy.affordable(text, parts) == sms

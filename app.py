@@ -4,20 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Chalice, IAMAuthorizer, Response, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Rate, Response, SQSEvent
 
 from chalicelib import aws, checkout, log, names
 from chalicelib.door import api, http, optout, recipients
 from chalicelib.door import bus as eventbridge
 from chalicelib.door import receipts as mails
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
-from chalicelib.lanes import dispatch
+from chalicelib.lanes import dispatch, sweeping
 from chalicelib.rules import reading
 
 checkout.require(Path(__file__).parent)
 app = Chalice("heraldo", configure_logs=False)
 app.api.binary_types = []
 STAGE = names.stage()
+SWEEP_MINUTES = 10
 READ = ["GET", "HEAD"]
 # Any content type gets as far as our own refusal of it, which says what to send instead.
 OPEN: Any = {"content_types": ["*/*"]}
@@ -38,6 +39,11 @@ def post_batch() -> Response:
 @app.route("/events/{event_id}", methods=READ, **KEYED)
 def get_event(event_id: str) -> Response:
     return answer(lambda request: api.get_event(request, event_id))
+
+
+@app.route("/events/{event_id}", methods=["DELETE"], **KEYED)
+def delete_event(event_id: str) -> Response:
+    return answer(lambda request: api.delete_event(request, event_id))
 
 
 @app.route("/event-types", methods=READ, **KEYED)
@@ -142,6 +148,11 @@ def bus(event: SQSEvent) -> None:
 @app.on_sqs_message(names.queue(STAGE, names.RECEIPTS), batch_size=10, maximum_concurrency=10)
 def receipts(event: SQSEvent) -> None:
     drain_inlet(event, mails.drain)
+
+
+@app.schedule(Rate(SWEEP_MINUTES, unit=Rate.MINUTES))
+def sweep(_: CloudWatchEvent) -> None:
+    sweeping.sweep(aws.stage())
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:

@@ -40,6 +40,7 @@ _PATIENCE: Final = {
     "sesv2": (1, 10),
     # Whatever Heraldo asks of these may be repeated: FIFO deduplication makes a second send harmless.
     "dynamodb": (3, 2),
+    "scheduler": (3, 3),
     "sqs": (3, 3),
 }
 

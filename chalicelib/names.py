@@ -27,6 +27,8 @@ BUS: Final = "bus"
 """The queue that EventBridge puts events into, which have no lane yet."""
 RECEIPTS: Final = "receipts"
 """The queue for what SES says afterwards of the mails that it took."""
+SWEEP: Final = "sweep"
+"""The function that looks for what should have gone out."""
 INLETS: Final = (BUS, RECEIPTS)
 """The queues by which AWS itself tells something. Each has a function and dead letters as a lane has, and is
 none: what lies in it has no order."""
@@ -42,6 +44,21 @@ def dead_queue(stage: str, lane: str) -> str:
 
 def _ending(lane: str) -> str:
     return "" if lane in INLETS else ".fifo"
+
+
+def lost_wakes(stage: str) -> str:
+    """The queue for wakes that the scheduler could not deliver to their lanes."""
+    return f"heraldo-{stage}-wakes-dead"
+
+
+def schedules(stage: str) -> str:
+    """The scheduler's group of a stage."""
+    return f"heraldo-{stage}"
+
+
+def waker(stage: str) -> str:
+    """The role with which the scheduler wakes lanes."""
+    return f"heraldo-{stage}-waker"
 
 
 def topic(stage: str, name: str) -> str:
@@ -73,3 +90,9 @@ class Place:
 
     def topic_arn(self, topic_name: str) -> str:
         return f"arn:{self.partition}:sns:{self.region}:{self.account}:{topic_name}"
+
+    def queue_arn(self, queue_name: str) -> str:
+        return f"arn:{self.partition}:sqs:{self.region}:{self.account}:{queue_name}"
+
+    def role_arn(self, role_name: str) -> str:
+        return f"arn:{self.partition}:iam::{self.account}:role/{role_name}"

@@ -14,6 +14,7 @@ from cli.group import Group
 COMMANDS: Final = {
     "send": ("send", "Send an event; without --data, its type's sample."),
     "status": ("status", "Show what became of an event, and why."),
+    "cancel": ("cancel", "Have an event that is held never go out."),
     "events": ("events", "Count events by status, or list those of one."),
     "plan": ("plan", "Show what would happen to an event, and why; nothing is sent."),
     "preview": ("preview", "Show what a template says, in every channel and locale."),

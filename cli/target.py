@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import boto3
 import click
@@ -223,6 +224,7 @@ def event_options(*, type_required: bool = True) -> Callable[..., Any]:
             shell_complete=complete_locale,
         ),
         click.option("--partitionkey", help="Events with one key are delivered in order."),
+        click.option("--deliverat", help="It goes out at this RFC 3339 time, not before."),
         click.option("--expirytime", help="Past this RFC 3339 time it is not sent."),
         click.option(
             "--set", "extensions", multiple=True, metavar="NAME=VALUE", help="An extension."
@@ -275,3 +277,9 @@ def sample(event_type: str) -> dict[str, Any]:
         )
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+def path_part(event_id: str) -> str:
+    """An id as it stands in the path; a slash is encoded twice, because gateways decode once."""
+    once = quote(event_id, safe="")
+    return quote(once, safe="") if "/" in event_id else once

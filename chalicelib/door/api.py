@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from chalicelib.door import bounded, cloudevents, http, intake, keys, openapi
+from chalicelib.door import bounded, cancelling, cloudevents, http, intake, keys, openapi
 from chalicelib.door.http import Answer, Problem, Request
 from chalicelib.door.intake import Accepted, Checked, Conflict
 from chalicelib.door.keys import Key
@@ -100,6 +100,25 @@ def get_event(request: Request, event_id: str) -> Answer:
     return Answer(200, life(found, told))
 
 
+def delete_event(request: Request, event_id: str) -> Answer:
+    """`DELETE /events/{id}`: have what is held never go out."""
+    key = keys.require(request, "send")
+    wanted = http.query(request, "source").get("source")
+    try:
+        found = _find(request, event_id, key, wanted)
+        if found is not None and key.may_source(found.source) and found.status == statuses.HELD:
+            found = cancelling.cancel(request.stage, found, f"cancelled by {key.name}")
+    except (TransientError, ClientError):
+        detail = "The event cannot be cancelled right now. Send it again as it is."
+        raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
+    if found is None or not key.may_source(found.source):
+        raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
+    if found.status != statuses.CANCELLED:
+        detail = f"The event is {found.status}: only what is held can be cancelled."
+        raise Problem(409, "not-held", detail)
+    return Answer(200, life(found))
+
+
 def _receipts(request: Request, record: Record) -> list[Receipt]:
     """What SES has said of an event's mails; asked for only where a mail may have gone out."""
     if not any(name.endswith(":email") for name in (*record.sent, *record.unknown)):
@@ -183,6 +202,8 @@ def life(record: Record, told: Sequence[Receipt] = ()) -> dict[str, Any]:
         "template": record.template or None,
         "attempts": record.attempts,
     }
+    if record.status == statuses.HELD:
+        found["held"] = {"until": record.until, "why": record.reason}
     if record.sent:
         found["outcomes"] = {name: outcome(name, told) for name in record.sent}
     if told:
@@ -195,7 +216,7 @@ def life(record: Record, told: Sequence[Receipt] = ()) -> dict[str, Any]:
         found["withheld"] = dict(record.withheld)
     if record.unknown:
         found["unknown"] = list(record.unknown)
-    if record.reason:
+    if record.reason and record.status != statuses.HELD:
         found["reason"] = record.reason
         found["detail"] = record.detail
     if record.sender:
@@ -264,6 +285,8 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
 
 def _accepted(result: Accepted, checked: Checked) -> dict[str, Any]:
     answer: dict[str, Any] = {"id": result.id, "status": result.status, "lane": result.lane}
+    if result.held_until:
+        answer["held_until"] = result.held_until
     warnings = intake.warnings(checked)
     if warnings:
         answer["warnings"] = [{"field": w.field, "problem": w.problem} for w in warnings]

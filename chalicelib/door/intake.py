@@ -1,7 +1,8 @@
 """The door: check an event, choose its lane, write it down, queue it.
 
 The order is what makes a 202 a promise. The ledger is claimed first (a conditional write, so one of
-fifty simultaneous requests wins), the queue comes second. A crash in between leaves an event that is
+fifty simultaneous requests wins), the queue comes second; or, of what is to be delivered later, the hold
+with the claim, and its schedule second. A crash in between leaves an event that is
 `accepted` in the ledger and in no queue; nobody got a 202 for it, and the sender's next try finds the
 claim and queues it again, which FIFO deduplication and the ledger make harmless.
 """
@@ -10,26 +11,36 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
+from botocore.exceptions import ClientError
+
+from chalicelib import aws
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
+from chalicelib.lanes import wakes
 from chalicelib.lanes.enqueue import enqueue
+from chalicelib.lanes.queues import group_id
 from chalicelib.patience import Patience
-from chalicelib.plan.compose import Composed, rehearse
+from chalicelib.plan.compose import Composed, event_tag, rehearse
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.store import claims as ledger_claims
 from chalicelib.store import fingerprint, secrets, statuses
+from chalicelib.store.holds import Hold, due_text
 from chalicelib.store.record import EventKey, Record, now_text
 from chalicelib.words.render import RenderError, Templates, templates
 
 EVENT_BYTES: Final = 256 * 1024
 _WARNINGS: Final = 10
+# So many schedules are made side by side: 500 events are answered for within 29 seconds.
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,7 @@ class Accepted:
     id: str
     lane: str
     status: str
+    held_until: str = ""
 
 
 class Conflict(PermanentError):
@@ -123,7 +135,9 @@ def accept(
     except TransientError as error:
         return [error for _ in checked]
     _claim(stage, claims, patience)
-    _enqueue(stage, _in_order(claims), patience)
+    ready = _in_order(claims)
+    _schedule(stage, [claim for claim in ready if claim.hold is not None], patience)
+    _enqueue(stage, [claim for claim in ready if claim.hold is None], patience)
     return [claim.result() for claim in claims]
 
 
@@ -158,6 +172,7 @@ class _Claim:
         self.earlier: _Claim | None = None  # the same event, further up in the request
         self.error: Conflict | TransientError | None = None
         self.to_queue = False
+        self.hold = _hold(self.event, self.lane)
 
     @property
     def key(self) -> EventKey:
@@ -183,7 +198,9 @@ class _Claim:
             sender=self.sender,
             test=self.checked.test,
         )
-        record.enter(statuses.ACCEPTED, now_text())
+        record.enter(statuses.ACCEPTED if self.hold is None else statuses.HELD, now_text())
+        if self.hold is not None:
+            record.until, record.reason = self.hold.due, self.hold.why
         return record
 
     def taken_before(self, record: Record, lanes: Collection[str]) -> None:
@@ -204,14 +221,21 @@ class _Claim:
         self.event = self.event.with_id(record.id)
         self.lane = record.lane if record.lane in lanes else self.lane
         self.duplicate = True
-        self.to_queue = record.status == statuses.ACCEPTED
+        if record.status != statuses.HELD:
+            self.hold = None
+        elif self.hold is not None:
+            tag = event_tag(record.id, record.source)
+            self.hold = replace(self.hold, event_id=record.id, tag=tag)
+        # What is held and due by now has its wake.
+        self.to_queue = record.status == statuses.ACCEPTED or self.hold is not None
 
     def result(self) -> Accepted | Conflict | TransientError:
         error = self.error or (self.earlier and self.earlier.error)
         if error:
             return error
         status = "duplicate" if self.duplicate else "accepted"
-        return Accepted(self.event.id, self.lane, status)
+        until = self.hold.due if self.hold is not None else ""
+        return Accepted(self.event.id, self.lane, status, until)
 
 
 def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
@@ -224,7 +248,7 @@ def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
         else:
             first[claim.key] = claim
     firsts, lanes = list(first.values()), routing(stage.name).lanes
-    wanted = [ledger_claims.Claim(c.record(), c.content) for c in firsts]
+    wanted = [ledger_claims.Claim(c.record(), c.content, c.hold) for c in firsts]
     for claim, known in zip(firsts, ledger_claims.claim(stage, wanted, patience), strict=True):
         if known is None:
             claim.to_queue = True
@@ -253,6 +277,44 @@ def _in_order(claims: Sequence[_Claim]) -> list[_Claim]:
         elif claim.to_queue:
             ready.append(claim)
     return ready
+
+
+def _hold(found: Event, lane: str) -> Hold | None:
+    """What is kept of an event whose time is yet to come."""
+    if found.deliverat is None or not found.waits(datetime.now(UTC)):
+        return None
+    return Hold(
+        lane=lane,
+        group=group_id(found.ordering_key),
+        due=due_text(event.timestamp(found.deliverat)),
+        accepted=now_text(),
+        tag=event_tag(found.id, found.source),
+        event_id=found.id,
+        source=found.source,
+        event=found.to_json(),
+        recipient=found.recipient or "",
+    )
+
+
+def _schedule(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
+    """Have what is held go out at its time. What cannot be was not taken: nothing is accepted that will not
+    happen."""
+    if not claims:
+        return
+    _ = stage.client("scheduler"), stage.place  # made by one thread
+    own = patience.for_another()
+
+    def schedule(claim: _Claim) -> None:
+        hold = claim.hold
+        assert hold is not None  # noqa: S101 - for the type checker
+        try:
+            own.ask(lambda: wakes.set_schedule(stage, hold))
+        except (TransientError, ClientError) as error:
+            code = str(error) if isinstance(error, TransientError) else aws.code_of(error)
+            claim.error = TransientError(f"it cannot be scheduled ({code})")
+
+    with ThreadPoolExecutor(min(_AT_ONCE, len(claims))) as pool:
+        list(pool.map(schedule, claims))
 
 
 def _enqueue(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:

@@ -61,7 +61,7 @@ _CE_HEADERS: Final[dict[str, Any]] = {
     }
     # Its Content-Type is the event's datacontenttype.
     for name in ("type", *schemas.ATTRIBUTES)
-    if name not in ("datacontenttype", "deliverat")
+    if name != "datacontenttype"
 }
 
 
@@ -176,6 +176,23 @@ def _recipient() -> dict[str, Any]:
     }
 
 
+def _event_parameters() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": event.MAX_ID},
+        },
+        {
+            "name": "source",
+            "in": "query",
+            "schema": {"type": "string"},
+            "description": "Where two sources used one id, which of them.",
+        },
+    ]
+
+
 def _paths() -> dict[str, Any]:
     one = schemas.ref("Event")
     door = _refusals(400, 401, 403, 413, 415, 422, 503)
@@ -254,25 +271,21 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "getEvent",
                 "summary": "What became of an event",
-                "parameters": [
-                    {
-                        "name": "id",
-                        "in": "path",
-                        "required": True,
-                        "schema": {"type": "string", "minLength": 1, "maxLength": event.MAX_ID},
-                    },
-                    {
-                        "name": "source",
-                        "in": "query",
-                        "schema": {"type": "string"},
-                        "description": "Where two sources used one id, which of them.",
-                    },
-                ],
+                "parameters": _event_parameters(),
                 "responses": {
                     "200": _json("The event's life", "Life"),
                     **_refusals(400, 401, 403, 404, 503),
                 },
-            }
+            },
+            "delete": {
+                "operationId": "cancelEvent",
+                "summary": "Have what is held never go out",
+                "parameters": _event_parameters(),
+                "responses": {
+                    "200": _json("It is cancelled", "Life"),
+                    **_refusals(400, 401, 403, 404, 409, 503),
+                },
+            },
         },
         "/recipients/{id}": _recipient(),
         "/event-types": {

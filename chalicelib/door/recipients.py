@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from botocore.exceptions import ClientError
 
 from chalicelib import log
-from chalicelib.door import http, keys, profile
+from chalicelib.door import cancelling, http, keys, profile
 from chalicelib.door.http import Answer, Problem, Request
 from chalicelib.errors import FieldError, TransientError
 from chalicelib.rules.reading import routing
@@ -75,10 +75,11 @@ def delete(request: Request, given: str) -> Answer:
     key = keys.require(request, SCOPE)
     http.query(request)
     person_id = _id(given)
+    waited = _asked(lambda: cancelling.erase(request.stage, person_id))
     was_there = _asked(
         lambda: register.erase(request.stage, person_id, now_text(), request.patience)
     )
-    if not was_there:
+    if not was_there and not waited:
         raise Problem(404, "no-such-recipient", "Nothing is kept of this recipient.")
     log.warning("a recipient was erased", key=key.name)
     return Answer(204, "")

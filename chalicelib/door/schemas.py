@@ -24,11 +24,6 @@ _MOMENT: Final = {"type": "string", "format": "date-time"}
 # In an event, null stands for "not set": CloudEvents' JSON format, section 2.
 _LINE: Final = {"type": ["string", "null"], "minLength": 1, "pattern": event.LINE}
 _TIME: Final = {"type": ["string", "null"], "format": "date-time"}
-# Times that are past in any clock, as JSON Schema can say it.
-_PAST: Final = (
-    "^(19[7-9][0-9]|20[01][0-9])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
-    "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
-)
 _OTHERS: Final = "Other"
 
 
@@ -157,8 +152,8 @@ ATTRIBUTES: Final[dict[str, Any]] = {
     "expirytime": {**_TIME, "description": "Past it, the event is recorded and not sent."},
     "deliverat": {
         "type": ["string", "null"],
-        "pattern": _PAST,
-        "description": "Reserved: events are not held back yet, and a time to come is refused.",
+        "format": "date-time",
+        "description": "When it goes out, up to a year ahead; until then it can be cancelled.",
     },
     "traceparent": {**_LINE, "maxLength": event.MAX_ATTRIBUTE},
 }
@@ -257,7 +252,10 @@ ANSWERS: Final[dict[str, Any]] = {
     "Stop": _object({"reason": _TEXT, "at": _MOMENT, "detail": {"type": "string"}}),
     "Accepted": _object(
         {"id": _TEXT, "status": {"enum": ["accepted", "duplicate"]}, "lane": _TEXT},
-        {"warnings": _list("FieldProblem")},
+        {
+            "warnings": _list("FieldProblem"),
+            "held_until": {**_MOMENT, "description": "When it goes out, of what has a deliverat."},
+        },
         description="`warnings` names fields that the words print and that are empty.",
     ),
     "NotTaken": _object(
@@ -292,6 +290,7 @@ ANSWERS: Final[dict[str, Any]] = {
             "attempts": {"type": "integer"},
         },
         {
+            "held": ref("Held"),
             "outcomes": {
                 "type": "object",
                 "additionalProperties": {"enum": list(RECEIPTS)},
@@ -310,6 +309,10 @@ ANSWERS: Final[dict[str, Any]] = {
             "test": {"type": "boolean"},
         },
     ),
+    "Held": _object(
+        {"until": _MOMENT, "why": {**_TEXT, "description": "deliverat."}},
+        description="Until when an event is kept back, and why.",
+    ),
     "Receipt": _object(
         {"destination": _TEXT, "status": {"enum": list(RECEIPTS)}, "at": _MOMENT},
         {"detail": {**_TEXT, "description": "SES's words for why."}},
@@ -327,7 +330,8 @@ ANSWERS: Final[dict[str, Any]] = {
             "withheld": {**_STRINGS, "description": "Whom it does not reach, and why."},
             "messages": _list("PlannedMessage"),
             "warnings": {**_TEXTS, "description": "What to look at, and what is left out here."},
-        }
+        },
+        {"held": ref("Held")},
     ),
     "PlannedRule": _object(
         {"name": _TEXT, "matched": {"type": "boolean"}},

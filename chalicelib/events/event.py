@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.errors import FieldError, InvalidEvent
@@ -30,7 +30,7 @@ ORDERED_BY: Final = ("partitionkey", "recipient", "subject", "type")
 _ADDRESSES: Final = ("email", "phone")
 _OPTIONAL: Final = (
     *("subject", "time", "expirytime", "recipient", "locale", "partitionkey", "traceparent"),
-    *("datacontenttype", "dataschema"),
+    *("datacontenttype", "dataschema", "deliverat"),
 )
 KNOWN: Final = frozenset(
     ("specversion", "id", "source", "type", "subject", "data", "datacontenttype", "dataschema")
@@ -66,6 +66,8 @@ _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 )
 INT32: Final = (-(2**31), 2**31 - 1)
+# Nobody means more, and a slip of the pen is told.
+MOST_DAYS_AHEAD: Final = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Event:
     phone: str | None = None
     datacontenttype: str | None = None
     dataschema: str | None = None
+    deliverat: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -127,6 +130,10 @@ class Event:
 
     def with_id(self, event_id: str) -> Event:
         return replace(self, id=event_id)
+
+    def waits(self, now: datetime) -> bool:
+        """Whether `deliverat` is yet to come at `now` (aware)."""
+        return self.deliverat is not None and timestamp(self.deliverat) > now
 
     def expired(self, now: datetime) -> bool:
         """Whether `expirytime` is past at `now` (aware)."""
@@ -201,15 +208,7 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
         errors.append(FieldError("locale", "must be a language tag such as es or es-AR"))
     _check_addresses(named, errors)
     times = {name: _time(raw, name, errors) for name in _TIMES if name in raw}
-    deliverat = times.pop("deliverat", None)
-    if deliverat is not None and timestamp(deliverat) > datetime.now(UTC):
-        errors.append(
-            FieldError(
-                "deliverat",
-                "lies in the future, and Heraldo does not hold events back yet: "
-                "send the event at that time, or leave deliverat out",
-            )
-        )
+    _check_time_to_come(times, errors)
     if errors:
         raise InvalidEvent("invalid-event", errors)
     assert isinstance(event_type, str)  # noqa: S101 - checked above, for the type checker
@@ -226,6 +225,17 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
         **named,
         **times,
     )
+
+
+def _check_time_to_come(times: Mapping[str, str | None], errors: list[FieldError]) -> None:
+    """Refuse a time that nobody can mean."""
+    at, until = times.get("deliverat"), times.get("expirytime")
+    if at is None:
+        return
+    if timestamp(at) > datetime.now(UTC) + timedelta(days=MOST_DAYS_AHEAD):
+        errors.append(FieldError("deliverat", "lies more than a year ahead"))
+    if until is not None and timestamp(until) <= timestamp(at):
+        errors.append(FieldError("expirytime", "is past before deliverat: it would never be sent"))
 
 
 def _check_addresses(named: dict[str, str | None], errors: list[FieldError]) -> None:

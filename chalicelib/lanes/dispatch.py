@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError, PermanentError, TransientError
-from chalicelib.lanes import ending
+from chalicelib.lanes import ending, queues, wakes
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DEAD, DONE, KEPT, Item, permanent
 from chalicelib.lanes.publishing import publish
 from chalicelib.lanes.queues import Received
 from chalicelib.lanes.recall import deaths_alone, recall, suspect
 from chalicelib.lanes.settle import wait_seconds
+from chalicelib.lanes.wakes import Opened
 from chalicelib.names import Place
 from chalicelib.plan.fate import gone_of
 from chalicelib.stage import Stage
@@ -54,15 +55,23 @@ def dispatch(
     if records:
         place = Place.of_arn(records[0]["eventSourceARN"])
         run = Invocation(stage.at(place), lane, remaining_milliseconds)
-        Batch(run, [Item.of(Received.of(record), lane) for record in records]).run()
+        received = [Received.of(record) for record in records]
+        try:
+            opened = wakes.opened(run.stage, lane, received, run.now)
+        except TransientError as error:
+            back = [(message, wait_seconds(message.receives)) for message in received]
+            queues.hand_back(run.stage.sqs, run.stage.queue_url(lane), back)
+            raise Redeliver(_told(len(received), len(received), [str(error)])) from None
+        Batch(run, [Item.of(message, lane) for message in opened.messages], opened).run()
 
 
 class Batch:
-    """One batch of one lane."""
+    """One batch of one lane; `opened` has the wakes that came to nothing."""
 
-    def __init__(self, invocation: Invocation, items: Sequence[Item]) -> None:
+    def __init__(self, invocation: Invocation, items: Sequence[Item], opened: Opened) -> None:
         self.invocation = invocation
         self.items = items
+        self.opened = opened
 
     def run(self) -> None:
         try:
@@ -80,10 +89,16 @@ class Batch:
         """Deal with these. `others` were handed back already."""
         self._waves([item for item in items if not item.outcome and item.twin is None])
         ending.record(self.invocation, items)
-        kept = ending.acknowledge(self.invocation, items, raising=bool(others))
-        if kept or others:
+        early = self.opened.early
+        raising = bool(others or early)
+        kept = ending.acknowledge(self.invocation, items, self.opened.done, others, raising=raising)
+        if early:
+            url = self.invocation.stage.queue_url(self.invocation.lane)
+            queues.hand_back(self.invocation.stage.sqs, url, early)
+        if kept or raising:
             details = {item.record.detail for item in kept if item.wait is not None}
-            raise Redeliver(_told(len(kept) + len(others), len(self.items), details))
+            left = len(kept) + len(others) + len(early)
+            raise Redeliver(_told(left, len(self.items) + len(early), details))
 
     def _alone(self, suspected: Item) -> None:
         """Try a message that may kill its worker with nothing else at hand.

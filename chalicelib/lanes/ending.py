@@ -8,7 +8,7 @@ from chalicelib import log
 from chalicelib.lanes import queues
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DEAD, DONE, KEPT, Item
-from chalicelib.lanes.queues import DeadLetter
+from chalicelib.lanes.queues import DeadLetter, Received
 from chalicelib.lanes.settle import keep, wait_seconds
 from chalicelib.store import ledger, statuses
 
@@ -71,8 +71,16 @@ def _account(run: Invocation, item: Item) -> None:
             found.enter(statuses.RETRYING, run.at)
 
 
-def acknowledge(run: Invocation, items: Sequence[Item], *, raising: bool) -> list[Item]:
-    """Make visible again, after a wait, what is not done, and return that.
+def acknowledge(
+    run: Invocation,
+    items: Sequence[Item],
+    idle: Sequence[Received],
+    others: Sequence[Item],
+    *,
+    raising: bool,
+) -> list[Item]:
+    """Make visible again, after a wait, what is not done, and return that. `idle` are wakes that came to
+    nothing, `others` were handed back already.
 
     Where there is such, or the handler is `raising` for another reason, what is done is deleted here;
     otherwise Lambda deletes the batch.
@@ -82,9 +90,12 @@ def acknowledge(run: Invocation, items: Sequence[Item], *, raising: bool) -> lis
             item.outcome = item.twin.outcome
     kept = [item for item in items if item.outcome not in (DONE, DEAD)]
     if kept or raising:
-        done = [item.message for item in items if item.outcome in (DONE, DEAD)]
+        # A wake is done when all is that it stands for.
+        waiting = {item.message.receipt_handle for item in (*kept, *others)}
+        done = {m.receipt_handle: m for m in (*idle, *(item.message for item in items))}
+        gone = [message for receipt, message in done.items() if receipt not in waiting]
         try:
-            queues.delete(run.stage.sqs, run.stage.queue_url(run.lane), done)
+            queues.delete(run.stage.sqs, run.stage.queue_url(run.lane), gone)
         finally:
             hand_back(run, kept)
     return kept
@@ -99,8 +110,11 @@ def hand_back(run: Invocation, items: Sequence[Item]) -> None:
             wait = min(item.wait, int(run.longest)) if item.alone else item.wait
             waits.setdefault(item.message.group, wait)
     url = run.stage.queue_url(run.lane)
-    back = [(item.message, waits.get(item.message.group, 0)) for item in items]
-    queues.hand_back(run.stage.sqs, url, back)
+    back = {
+        item.message.receipt_handle: (item.message, waits.get(item.message.group, 0))
+        for item in items
+    }
+    queues.hand_back(run.stage.sqs, url, list(back.values()))
 
 
 def hand_all_back(run: Invocation, items: Sequence[Item]) -> None:

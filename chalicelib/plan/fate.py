@@ -67,6 +67,8 @@ class Fates:
             raise content
         if isinstance(content, Publication):
             return self._left(self._addressed(content, lane), record)
+        if content.waits(now):
+            raise PermanentError("not-due", _NOT_DUE)
         if content.expired(now):
             return Fate(statuses.EXPIRED, "expired", "expirytime was past")
         composed = compose(
@@ -145,4 +147,5 @@ def gone_of(record: Record) -> dict[str, str]:
 
 
 _TESTED: Final = "sent with a test key: rendered, and published to nobody"
+_NOT_DUE: Final = "deliverat is yet to come: what is to be held goes through the API or the bus"
 _MAY_HAVE: Final = "it may have gone out to {}, and its type says skip"

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.channels.publication import NO_ADDRESS, UNSUBSCRIBE, Publication
-from chalicelib.events.event import Event
+from chalicelib.events.event import Event, timestamp
 from chalicelib.plan.compose import Composed, nobody
 from chalicelib.plan.fate import TEST_KEY
 from chalicelib.plan.reach import REASONS
 from chalicelib.rules.destinations import topic_of
 from chalicelib.rules.routing import Routing, Verdict
+from chalicelib.store.record import text_of
 from chalicelib.words import limits
 from chalicelib.words.render import Message
 
 
 def plan(
-    event: Event, lane: str, composed: Composed, routing: Routing, *, test: bool = False
+    event: Event,
+    lane: str,
+    composed: Composed,
+    routing: Routing,
+    *,
+    test: bool = False,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
-    """The plan of an event that was checked: JSON-ready, nothing of it sent. `test`: by a test key."""
+    """The plan at `now` (aware; by default at once) of an event that was checked: JSON-ready, nothing of it
+    sent. `test`: by a test key."""
+    held = {}
+    if event.deliverat is not None and event.waits(now or datetime.now(UTC)):
+        until = timestamp(event.deliverat).astimezone(UTC)
+        held = {"held": {"until": text_of(until), "why": "deliverat"}}
     return {
         "type": event.type,
         "lane": lane,
+        **held,
         "ordering_key": event.ordering_key,
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),

@@ -18,7 +18,8 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.patience import Patience
 from chalicelib.stage import Stage
-from chalicelib.store import ledger, statuses, table
+from chalicelib.store import holds, ledger, statuses, table
+from chalicelib.store.holds import Hold
 from chalicelib.store.record import KEEP_SECONDS, EventKey, Record, from_item, to_item
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
@@ -44,17 +45,30 @@ class Claim:
     """A record to be written if there is none yet.
 
     `content` is the hash of an event that came without an id: the claim then fails as well where
-    equal content of that source was claimed within five minutes.
+    equal content of that source was claimed within five minutes. `hold` is kept with it.
     """
 
     record: Record
     content: str = ""
+    hold: Hold | None = None
 
-    def writes(self, table_name: str, now: int) -> list[dict[str, Any]]:
+    def writes(self, stage: Stage, now: int) -> list[dict[str, Any]]:
         """The conditional puts that stand or fall together."""
+        kept = holds.puts(stage, self.hold) if self.hold else []
+        return [*self._claims(stage.table(table.LEDGER), now), *kept]
+
+    @property
+    def number(self) -> int:
+        """How many writes it takes."""
+        if self.hold is None:
+            return 1 + bool(self.content)
+        return 3 + bool(self.content) + bool(self.hold.recipient)
+
+    def _claims(self, table_name: str, now: int) -> list[dict[str, Any]]:
+        keep_until = holds.keep_until(self.hold) if self.hold else now + KEEP_SECONDS
         put = {
             "TableName": table_name,
-            "Item": to_item(self.record, str(now + KEEP_SECONDS)),
+            "Item": to_item(self.record, str(keep_until)),
             "ConditionExpression": "attribute_not_exists(id)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -87,7 +101,7 @@ def claim(stage: Stage, claims: Sequence[Claim], patience: Patience) -> list[Out
     A claim that could not be decided may still hold. One call for one event with an id, one for each
     hundred puts otherwise; what there is no patience left for is not tried.
     """
-    if len(claims) == 1 and not claims[0].content:
+    if len(claims) == 1 and claims[0].number == 1:
         return [_claim_one(stage, claims[0], patience)]
     outcomes: list[Outcome] = []
     for chunk in _chunks(claims):
@@ -96,7 +110,7 @@ def claim(stage: Stage, claims: Sequence[Claim], patience: Patience) -> list[Out
 
 
 def _claim_one(stage: Stage, claim: Claim, patience: Patience) -> Outcome:
-    [put] = claim.writes(stage.table(table.LEDGER), int(time.time()))
+    [put] = claim.writes(stage, int(time.time()))
     try:
         patience.ask(lambda: stage.dynamodb.put_item(**put))
     except ClientError as error:
@@ -112,7 +126,7 @@ def _chunks(claims: Sequence[Claim]) -> Iterable[list[Claim]]:
     chunk: list[Claim] = []
     puts = 0
     for claim in claims:
-        more = 2 if claim.content else 1
+        more = claim.number
         if puts + more > TRANSACTION_ITEMS:
             yield chunk
             chunk, puts = [], 0
@@ -160,8 +174,7 @@ class _Transaction:
 
     def _try(self, positions: Sequence[int]) -> None:
         now = int(time.time())
-        name = self._stage.table(table.LEDGER)
-        puts = [(p, put) for p in positions for put in self._claims[p].writes(name, now)]
+        puts = [(p, put) for p in positions for put in self._claims[p].writes(self._stage, now)]
         writes: list[Any] = [{"Put": put} for _, put in puts]
         token = uuid.uuid4().hex  # of two answers that did not come, one transaction is the result
         try:

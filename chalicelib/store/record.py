@@ -32,7 +32,8 @@ class Record:
     content, `sender` the name of the key that sent it. `attempts` counts the event's own failures,
     `receives` how often its message was received when a handler last ended in order with it, `alone`
     the handlers since that began with nothing else at hand. `turn` says whose turn it is to publish;
-    see `ledger.announce`, which alone sets `turn_before`; that is not kept.
+    see `ledger.announce`, which alone sets `turn_before`; that is not kept. `until` is when it goes out
+    at the earliest, of what was held.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Record:
     fields: str = ""
     test: bool = False
     sender: str = ""
+    until: str = ""
 
     @property
     def key(self) -> EventKey:
@@ -134,6 +136,8 @@ def to_item(record: Record, expires: str) -> dict[str, Any]:
         item["fields"] = {"S": record.fields}
     if record.test:
         item["test"] = {"BOOL": True}
+    if record.until:
+        item["until"] = {"S": record.until}
     if record.sender:
         item["sender"] = {"S": record.sender}
     return item
@@ -169,4 +173,5 @@ def from_item(item: Mapping[str, Any]) -> Record:
         fields=text("fields"),
         test=bool(item["test"]["BOOL"]) if "test" in item else False,
         sender=text("sender"),
+        until=text("until"),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 ACCEPTED: Final = "accepted"
+HELD: Final = "held"
 PUBLISHING: Final = "publishing"
 RETRYING: Final = "retrying"
 PUBLISHED: Final = "published"
@@ -13,10 +14,12 @@ SUPPRESSED: Final = "suppressed"
 EXPIRED: Final = "expired"
 UNKNOWN: Final = "unknown"
 TEST: Final = "test"
+CANCELLED: Final = "cancelled"
 FAILED: Final = "failed"
 
 STATUSES: Final[Mapping[str, str]] = {
     ACCEPTED: "taken, and on its way through its lane",
+    HELD: "kept until its time: `held` says until when, and why; it can be cancelled",
     PUBLISHING: "its channels are being asked; written only for types with `on_unknown = skip`, and where a first-of form has chosen a channel",
     RETRYING: "kept in its lane and its order to be tried again; `reason` and `detail` say why",
     PUBLISHED: "sent to every destination but those that are `withheld`",
@@ -24,10 +27,11 @@ STATUSES: Final[Mapping[str, str]] = {
     EXPIRED: "not sent: its `expirytime` was past",
     UNKNOWN: "sent, but nobody knows whether to all: `unknown` names the doubtful, and the type says skip",
     TEST: "sent with a test key: rendered, and published to nobody",
+    CANCELLED: "not sent: somebody cancelled it, or erased whom it was for, before its time",
     FAILED: "given up: it lies in the dead-letter queue until it is redriven",
 }
 # Last words. `failed` is not among them: a redrive can still change it.
-SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST))
+SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST, CANCELLED))
 # What an event comes by again and again while it waits.
 WAITING: Final = frozenset((PUBLISHING, RETRYING))
 

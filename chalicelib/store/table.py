@@ -17,6 +17,7 @@ WRITE_ITEMS: Final = 25
 # The tables by their short names.
 LEDGER: Final = "ledger"
 PEOPLE: Final = "people"
+HOLDS: Final = "holds"
 
 Item = Mapping[str, Any]
 

@@ -62,6 +62,8 @@ def command(stage: str, as_json: bool, **options: Any) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     click.echo(f"{click.style(found['type'], bold=True)} goes through lane {found['lane']}")
+    if "held" in found:
+        click.secho(f"held until {found['held']['until']} ({found['held']['why']})", fg="yellow")
     click.echo(f"in order with others of {found['ordering_key']!r}\n\nRules")
     for rule in found["rules"]:
         if rule["matched"]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from chalicelib.door import profile
+from chalicelib.door import cancelling, profile
 from chalicelib.events.addresses import email_problem, phone_problem
 from chalicelib.patience import Patience
 from chalicelib.rules.destinations import CHANNELS
@@ -322,8 +322,10 @@ def erase(person_ids: tuple[str, ...], yes: bool, stage: str | None) -> None:
     with aws_errors(target):
         for person_id in person_ids:
             patience = Patience(_SECONDS)
-            if register.erase(target.handle(), person_id, now_text(), patience):
-                click.echo(f"Erased {person_id}.")
+            waited = cancelling.erase(target.handle(), person_id)
+            if register.erase(target.handle(), person_id, now_text(), patience) or waited:
+                held = f", and {count(waited, 'event')} that waited for them" if waited else ""
+                click.echo(f"Erased {person_id}{held}.")
             else:
                 missing += 1
                 click.secho(f"Nothing is kept of {person_id}.", fg="yellow", err=True)

@@ -56,6 +56,8 @@ def command(stage: str | None, as_json: bool, lines: IO[bytes] | None, **options
     click.echo(
         f"{click.style(answer['status'], fg=colour)}  {answer['id']}  in lane {answer['lane']}"
     )
+    if "held_until" in answer:
+        click.echo(f"  held until {answer['held_until']}; ./heraldo cancel {answer['id']} stops it")
     for warning in answer.get("warnings", ()):
         click.secho(f"! {warning['field']} {warning['problem']}", fg="yellow", err=True)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
 
 import click
 
 from chalicelib.plan.reach import REASONS
 from cli import target as targets
 
-_COLOURS = {"published": "green", "failed": "red", "accepted": "yellow", "retrying": "yellow"}
+_COLOURS = {
+    "published": "green",
+    "failed": "red",
+    "accepted": "yellow",
+    "retrying": "yellow",
+    "held": "yellow",
+}
 
 _BECAME = {"delivered": "green", "bounced": "red", "complained": "red", "rejected": "red"}
 
@@ -21,7 +26,7 @@ _BECAME = {"delivered": "green", "bounced": "red", "complained": "red", "rejecte
 @targets.json_option
 def command(event_id: str, stage: str | None, as_json: bool) -> None:
     """Show what became of the event with this ID, and why."""
-    status, found = targets.target(stage).call("GET", f"/events/{_path_part(event_id)}")
+    status, found = targets.target(stage).call("GET", f"/events/{targets.path_part(event_id)}")
     if status != 200:
         targets.fail(status, found, as_json)
     if as_json:
@@ -31,6 +36,8 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
     click.echo(f"{click.style(found['status'], fg=colour)}  {found['type']}  {found['id']}")
     for step in found["timeline"]:
         click.echo(f"  {step['at']}  {step['status']}")
+    if "held" in found:
+        click.secho(f"  until {found['held']['until']} ({found['held']['why']})", fg="yellow")
     if found.get("reason"):
         click.echo(f"  why: {found['reason']} ({found['detail']})")
     if found.get("key"):
@@ -48,9 +55,3 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
     for destination, why in found.get("withheld", {}).items():
         told = f"{why}: {REASONS[why]}" if why in REASONS else why
         click.secho(f"  {destination}: not sent, {told}", fg="yellow")
-
-
-def _path_part(event_id: str) -> str:
-    """An id as it stands in the path; a slash is encoded twice, because gateways decode once."""
-    once = quote(event_id, safe="")
-    return quote(once, safe="") if "/" in event_id else once

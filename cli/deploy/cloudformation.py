@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-_CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+_CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 # The remains of a create or an import that failed: AWS lets nobody update them.
 _REMAINS: Final = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from chalicelib import names
+from chalicelib.store import holds
 from cli.stages import LOCAL
 
 API: Final = "api_handler"
@@ -25,7 +26,7 @@ _RECEIVE: Final = (
 
 def functions(lanes: Collection[str]) -> tuple[str, ...]:
     """Every function of a stage with these lanes, by the name that chalice knows it by."""
-    return (API, *lanes, *names.INLETS)
+    return (API, *lanes, *names.INLETS, names.SWEEP)
 
 
 def function_name(stage: str, function: str) -> str:
@@ -41,6 +42,8 @@ def policy(stage: str, function: str, lanes: Collection[str]) -> dict[str, Any]:
         statements = _bus(stage, lanes)
     elif function == names.RECEIPTS:
         statements = _receipts(stage)
+    elif function == names.SWEEP:
+        statements = _sweep(stage, lanes)
     else:
         statements = _lane(stage, function)
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(stage, function)]}
@@ -79,6 +82,29 @@ def _intake(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
         _allow(["dynamodb:PutItem", "dynamodb:BatchGetItem"], _table(stage, "ledger")),
         # What stands for the addresses that come with events: store.secrets.
         _allow(["dynamodb:GetItem"], _table(stage, "people")),
+        *_holding(stage),
+    ]
+
+
+def _holding(stage: str) -> list[dict[str, Any]]:
+    """To keep an event until its time, and have its lane woken then."""
+    group = names.schedules(stage)
+    return [
+        _allow(["dynamodb:PutItem"], _table(stage, "holds")),
+        _allow(["scheduler:CreateSchedule"], f"arn:aws:scheduler:*:*:schedule/{group}/*"),
+        # https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-pass-role
+        {
+            **_allow(["iam:PassRole"], f"arn:aws:iam::*:role/{names.waker(stage)}"),
+            "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+        },
+    ]
+
+
+def _sweep(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
+    queues = [_queue(names.queue(stage, lane)) for lane in lanes]
+    return [
+        _allow([_SEND, "sqs:GetQueueUrl"], *queues),
+        _allow(["dynamodb:Query"], f"{_table(stage, 'holds')}/index/{holds.INDEX}"),
     ]
 
 
@@ -90,6 +116,16 @@ def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
         _allow(
             ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
             _table(stage, "people"),
+        ),
+        # To cancel what is held.
+        _allow(["dynamodb:UpdateItem"], _table(stage, "ledger")),
+        _allow(
+            ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:DeleteItem"],
+            _table(stage, "holds"),
+        ),
+        _allow(
+            ["scheduler:DeleteSchedule"],
+            f"arn:aws:scheduler:*:*:schedule/{names.schedules(stage)}/*",
         ),
     ]
 
@@ -138,6 +174,10 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
             _table(stage, "ledger"),
         ),
         _allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], _table(stage, "people")),
+        # What was held goes out: what is due is read, and said to be on its way.
+        _allow(
+            ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], _table(stage, "holds")
+        ),
         # Of a person, a lane may take away a device whose app is gone, and change nothing else.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
         {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import yaml
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
 from moto.sqs.models import SQSBackend
@@ -19,6 +20,7 @@ from chalicelib.door import keys
 from chalicelib.rules.reading import routing
 from chalicelib.store import secrets
 from chalicelib.words.render import templates
+from cli.paths import ROOT
 from tests.factories import ACCOUNT, REGION
 
 TOPICS = ("users", "company", "alerts")
@@ -31,6 +33,7 @@ class Stage:
     sqs: Any
     sns: Any
     dynamodb: Any
+    scheduler: Any
     calls: list[str] = field(default_factory=list)
 
     def record(self, model: Any, **_: Any) -> None:
@@ -158,9 +161,9 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
     _one_write_at_a_time(monkeypatch)
     forget()
     with mock_aws():
-        found = Stage(client("sqs"), client("sns"), client("dynamodb"))
+        found = Stage(client("sqs"), client("sns"), client("dynamodb"), client("scheduler"))
         _build(found)
-        services = ("sqs", "sns", "dynamodb")
+        services = ("sqs", "sns", "dynamodb", "scheduler")
         own_clients = [aws.client(s) for s in services]
         own_clients += [aws.client(s, hurried=True) for s in services]
         for own in own_clients:
@@ -204,7 +207,8 @@ def _build(found: Stage) -> None:
         found.sqs.create_queue(QueueName=f"inbox-{topic}")
         queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:inbox-{topic}"
         found.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
-    for table, keys_of in (("ledger", ("id", "source")), ("keys", ("hash",)), ("people", ("id",))):
+    tables = {"ledger": ("id", "source"), "keys": ("hash",), "people": ("id",)}
+    for table, keys_of in tables.items():
         found.dynamodb.create_table(
             TableName=names.table("local", table),
             BillingMode="PAY_PER_REQUEST",
@@ -214,3 +218,23 @@ def _build(found: Stage) -> None:
             ],
             AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys_of],
         )
+    _build_holds(found)
+    found.scheduler.create_schedule_group(Name=names.schedules("local"))
+
+
+def _build_holds(found: Stage) -> None:
+    """The table of what waits, with its index, as `infra/` has it."""
+    wanted = yaml.safe_load((ROOT / "infra" / "resources.yaml").read_text("utf-8"))["Resources"]
+    properties = wanted["HoldsTable"]["Properties"]
+    found.dynamodb.create_table(
+        TableName=names.table("local", "holds"),
+        **{
+            name: properties[name]
+            for name in (
+                "BillingMode",
+                "AttributeDefinitions",
+                "KeySchema",
+                "GlobalSecondaryIndexes",
+            )
+        },
+    )

@@ -477,7 +477,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], int, str, list[str]]] = {
     "an Authorization of another form": ({"Authorization": SECRET}, 401, "no-key", []),
     "a key with a line break": ({"Authorization": f"Bearer {SECRET}\nx"}, 401, "no-key", []),
     "PUT": ({"method": "PUT"}, 405, "method", []),
-    "DELETE": ({"method": "DELETE", "path": "/events/1"}, 405, "method", []),
+    "PATCH": ({"method": "PATCH", "path": "/events/1"}, 405, "method", []),
     "POST to an event": ({"path": "/events/1"}, 405, "method", []),
     "GET of a batch": ({"method": "GET", "path": "/events/batch"}, 405, "method", []),
     "POST to health": ({"path": "/health"}, 405, "method", []),
@@ -557,7 +557,7 @@ def test_an_empty_batch_has_no_results(door: Client) -> None:
     ("path", "allowed"),
     [
         ("/events", "POST, OPTIONS"),
-        ("/events/1", "GET, HEAD, OPTIONS"),
+        ("/events/1", "DELETE, GET, HEAD, OPTIONS"),
         ("/", "GET, HEAD, OPTIONS"),
     ],
 )

@@ -9,7 +9,7 @@ from chalicelib import names
 from chalicelib.store import secrets, table
 from cli.doctor.finding import Patient, Told, check
 
-_TABLES: Final = (table.LEDGER, table.PEOPLE, "keys")
+_TABLES: Final = (table.LEDGER, table.PEOPLE, table.HOLDS, "keys")
 
 
 @check("tables")
@@ -36,7 +36,7 @@ def there(found: Patient) -> Iterator[Told]:
 def backups(found: Patient) -> Iterator[Told]:
     """A table cannot be put back to how it was: point-in-time recovery is off."""
     dynamodb = found.client("dynamodb")
-    for short in (table.LEDGER, table.PEOPLE):
+    for short in (table.LEDGER, table.PEOPLE, table.HOLDS):
         name = names.table(found.stage, short)
         told = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
         recovery = told.get("PointInTimeRecoveryDescription") or {}

@@ -53,7 +53,8 @@ def _planned(request: Request, checked: Checked) -> dict[str, Any]:
         raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
     composed = compose(event, lane, rules, templates(), str, known)
     composed = replace(composed, gaps=checked.composed.gaps)
-    return plan(event, lane, composed, rules, test=checked.test)
+    shop = templates().environment.time_zone
+    return plan(event, lane, composed, rules, known=known, shop=shop, test=checked.test)
 
 
 def post_batch(request: Request) -> Answer:

@@ -62,4 +62,4 @@ def _cancel(stage: Stage, hold: Hold, record: Record, reason: str, detail: str) 
         if aws.code_of(error) != "TransactionCanceledException":
             raise
         return  # it is on its way, or somebody else cancelled it
-    wakes.drop_schedule(stage, hold.tag)
+    wakes.drop_schedule(stage, hold)

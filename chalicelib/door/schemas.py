@@ -13,6 +13,7 @@ from typing import Any, Final
 from chalicelib.door import bounded, profile
 from chalicelib.events import addresses, event
 from chalicelib.plan import catalog
+from chalicelib.plan.timing import WHY_HELD
 from chalicelib.rules.destinations import CHANNELS
 from chalicelib.store.statuses import RECEIPTS, STATUSES
 from chalicelib.words.render import templates
@@ -310,7 +311,14 @@ ANSWERS: Final[dict[str, Any]] = {
         },
     ),
     "Held": _object(
-        {"until": _MOMENT, "why": {**_TEXT, "description": "deliverat."}},
+        {
+            "until": _MOMENT,
+            "why": {
+                **_TEXT,
+                "description": "; ".join(f"{why}: {what}" for why, what in WHY_HELD.items()),
+            },
+        },
+        {"local": {**_TEXT, "description": "The same on its recipient's clock, or the shop's."}},
         description="Until when an event is kept back, and why.",
     ),
     "Receipt": _object(

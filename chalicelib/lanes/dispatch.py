@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError, PermanentError, TransientError
-from chalicelib.lanes import ending, queues, wakes
+from chalicelib.lanes import ending, holding, queues, wakes
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DEAD, DONE, KEPT, Item, permanent
 from chalicelib.lanes.publishing import publish
@@ -88,6 +88,7 @@ class Batch:
     def _finish(self, items: Sequence[Item], others: Sequence[Item] = ()) -> None:
         """Deal with these. `others` were handed back already."""
         self._waves([item for item in items if not item.outcome and item.twin is None])
+        holding.hold(self.invocation, items)
         ending.record(self.invocation, items)
         early = self.opened.early
         raising = bool(others or early)
@@ -184,6 +185,9 @@ class Batch:
             item.chooses = record.chosen != fate.composed.chosen
             record.chosen = dict(fate.composed.chosen)
         item.publications = fate.publications
+        if fate.until is not None:
+            item.hold = holding.hold_of(item, run.lane, fate.until, fate.reason)
+            record.until = item.hold.due
         if fate.status:
             item.settle(DONE, fate.status, run.at, fate.reason, fate.detail)
 

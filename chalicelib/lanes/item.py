@@ -13,6 +13,7 @@ from chalicelib.events.event import Event
 from chalicelib.lanes.decode import decode
 from chalicelib.lanes.queues import Received
 from chalicelib.plan.fate import Content
+from chalicelib.store.holds import Hold
 from chalicelib.store.record import Record
 
 DONE: Final = "done"  # deleted: nothing more is to be done with it
@@ -29,7 +30,8 @@ class Item:
 
     `alone`: it is tried with nothing else at hand. `chooses`: it has chosen a channel that the ledger does
     not know of yet. `wait` is how many seconds its key stays away, where it was this event that failed; `twin` an
-    earlier message of the batch with the same event, whose fate it shares.
+    earlier message of the batch with the same event, whose fate it shares; `hold` what is kept of it, where its
+    time is yet to come.
     """
 
     message: Received
@@ -42,6 +44,7 @@ class Item:
     chooses: bool = False
     wait: int | None = None
     twin: Item | None = None
+    hold: Hold | None = None
     publications: Mapping[str, Publication] = field(default_factory=dict)
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalicelib import aws, names
 from chalicelib.errors import PermanentError
-from chalicelib.events.event import Event
+from chalicelib.events.event import MAX_ID, Event
 from chalicelib.plan.reach import Known, asks_for, links_at, shown_links
 from chalicelib.rules.destinations import RECIPIENT, parse
 from chalicelib.rules.routing import Category, Routing
@@ -37,11 +37,26 @@ def wanted(
             of, at = asks_for(event, routing.decide(event).destinations)
             persons |= of
             addresses |= at
+    if routing.keeps_hours:
+        persons |= {
+            event.recipient for event in events if event.recipient and _by_clock(event, routing)
+        }
     keys: list[Mapping[str, Any]] = [people.key_of(person) for person in sorted(persons)]
     if addresses:
         hash_of = secrets.of(stage).hash_of
         keys += [people.address_key(hash_of(address)) for address in sorted(addresses)]
     return keys, bool(addresses)
+
+
+def _by_clock(event: Event, routing: Routing) -> bool:
+    """Whether the recipient's clock counts for an event."""
+    if len(event.recipient or "") > MAX_ID:
+        return False
+    try:
+        lane = routing.lane(event.type)
+    except PermanentError:
+        return False
+    return routing.category(event.type, lane).hours is not None
 
 
 def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float) -> Known:

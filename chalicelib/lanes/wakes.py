@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -23,6 +23,8 @@ from chalicelib.store.holds import Hold
 
 # So an event's body begins that is none.
 _BEGINS: Final = '{"wake":'
+# What is due at once is woken so soon: a schedule must not be past when it is made.
+_SOON: Final = timedelta(seconds=5)
 # How often a cancellation may come in between.
 _TURNS: Final = 5
 # A schedule that cannot deliver its wake tries so long; then the sweep finds what is overdue.
@@ -47,12 +49,14 @@ def set_schedule(stage: Stage, hold: Hold) -> None:
     BotoCoreError, ClientError : it is not.
     """
     place, scheduler = stage.place, stage.client("scheduler")
-    moment = datetime.fromisoformat(hold.due)
+    # One in the past is refused: what is held behind others whose time has come is due already.
+    soon = datetime.now(UTC) + _SOON
+    moment = max(datetime.fromisoformat(hold.due), soon)
     if moment.microsecond:  # schedules know seconds; none comes before its time
         moment = moment.replace(microsecond=0) + timedelta(seconds=1)
     try:
         scheduler.create_schedule(
-            Name=schedule_name(hold.tag),
+            Name=schedule_name(hold),
             GroupName=names.schedules(stage.name),
             ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
             ScheduleExpressionTimezone="UTC",
@@ -72,19 +76,22 @@ def set_schedule(stage: Stage, hold: Hold) -> None:
             raise
 
 
-def drop_schedule(stage: Stage, tag: str) -> None:
+def drop_schedule(stage: Stage, hold: Hold) -> None:
     """Take a schedule away, as far as it is there: a wake for what is cancelled finds nothing."""
     try:
         stage.client("scheduler").delete_schedule(
-            Name=schedule_name(tag), GroupName=names.schedules(stage.name)
+            Name=schedule_name(hold), GroupName=names.schedules(stage.name)
         )
     except aws.FAILURES:
         return
 
 
-def schedule_name(tag: str) -> str:
-    """At most 64 characters: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
-    return f"event-{tag}"
+def schedule_name(hold: Hold) -> str:
+    """Of an event and when it is due, for the schedule that woke it may still be there when it is held again.
+
+    At most 64 characters: https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html"""
+    due = datetime.fromisoformat(hold.due)
+    return f"event-{hold.tag}-{int(due.timestamp())}"
 
 
 def opened(stage: Stage, lane: str, messages: Sequence[Received], now: datetime) -> Opened:

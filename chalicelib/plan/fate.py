@@ -15,9 +15,10 @@ from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.plan.compose import Composed, compose, nobody, sms_type
 from chalicelib.plan.reach import GONE, Known
+from chalicelib.plan.timing import waits
 from chalicelib.rules.routing import Routing
 from chalicelib.store import statuses
-from chalicelib.store.record import Record
+from chalicelib.store.record import Record, text_of
 from chalicelib.words import limits
 from chalicelib.words.render import Templates
 
@@ -34,7 +35,8 @@ class Fate:
 
     `publications` are still to be published, by `destination/locale`. Where there are none, `status` is
     the event's last word; `reason` and `detail` say why. `unknown` names what is not published because
-    nobody knows whether it was, and the type says skip. `known`: the ledger said so already.
+    nobody knows whether it was, and the type says skip. `known`: the ledger said so already. `until` is when
+    (UTC) what is held is looked at again.
     """
 
     status: str = ""
@@ -44,6 +46,7 @@ class Fate:
     unknown: tuple[str, ...] = ()
     composed: Composed | None = None
     known: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,6 @@ class Fates:
             raise content
         if isinstance(content, Publication):
             return self._left(self._addressed(content, lane), record)
-        if content.waits(now):
-            raise PermanentError("not-due", _NOT_DUE)
         if content.expired(now):
             return Fate(statuses.EXPIRED, "expired", "expirytime was past")
         composed = compose(
@@ -85,7 +86,32 @@ class Fates:
             return self._nobody(content, composed)
         if record.test:
             return Fate(statuses.TEST, TEST_KEY, _TESTED, composed=composed)
-        return self._left(composed.publications, record, composed)
+        left = self._left(composed.publications, record, composed)
+        return self._later(content, record, lane, now, known, left) if left.publications else left
+
+    def _later(
+        self, event: Event, record: Record, lane: str, now: datetime, known: Known, fate: Fate
+    ) -> Fate:
+        """The fate of an event that has something to publish: now, or at its time."""
+        category = self.routing.category(event.type, lane)
+        if event.deliverat is None and category.hours is None:
+            return fate
+        shop = self.templates.environment.time_zone
+        woken = record.status == statuses.HELD and record.until <= text_of(now)
+        wait = waits(event, category, known, shop, now, woken=woken)
+        if wait is None:
+            return fate
+        if wait.expires:
+            why = f"expirytime passes before its {wait.why.replace('-', ' ')} let it out"
+            return Fate(statuses.EXPIRED, "expired", why, composed=fate.composed)
+        # What may have gone out already stays in doubt.
+        return Fate(
+            statuses.HELD,
+            wait.why,
+            unknown=fate.unknown,
+            composed=fate.composed,
+            until=wait.until,
+        )
 
     def _nobody(self, event: Event, composed: Composed) -> Fate:
         """The fate of an event that nobody hears of."""
@@ -147,5 +173,4 @@ def gone_of(record: Record) -> dict[str, str]:
 
 
 _TESTED: Final = "sent with a test key: rendered, and published to nobody"
-_NOT_DUE: Final = "deliverat is yet to come: what is to be held goes through the API or the bus"
 _MAY_HAVE: Final = "it may have gone out to {}, and its type says skip"

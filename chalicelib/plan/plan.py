@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from chalicelib.channels.publication import NO_ADDRESS, UNSUBSCRIBE, Publication
-from chalicelib.events.event import Event, timestamp
+from chalicelib.events.event import Event
 from chalicelib.plan.compose import Composed, nobody
 from chalicelib.plan.fate import TEST_KEY
-from chalicelib.plan.reach import REASONS
+from chalicelib.plan.reach import ANYBODY, REASONS, Known
+from chalicelib.plan.timing import waits, zone_of
 from chalicelib.rules.destinations import topic_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.store.record import text_of
@@ -24,15 +25,20 @@ def plan(
     composed: Composed,
     routing: Routing,
     *,
+    known: Known = ANYBODY,
+    shop: tzinfo | None = None,
     test: bool = False,
     now: datetime | None = None,
 ) -> dict[str, Any]:
     """The plan at `now` (aware; by default at once) of an event that was checked: JSON-ready, nothing of it
-    sent. `test`: by a test key."""
+    sent. `known` are its persons, `shop` is its own clock, `test`: by a test key."""
+    now = now or datetime.now(UTC)
+    wait = waits(event, routing.category(event.type, lane), known, shop, now)
+    late = event.expired(now) or (wait is not None and wait.expires)
     held = {}
-    if event.deliverat is not None and event.waits(now or datetime.now(UTC)):
-        until = timestamp(event.deliverat).astimezone(UTC)
-        held = {"held": {"until": text_of(until), "why": "deliverat"}}
+    if wait is not None and composed.publications and not late and not test:
+        local = wait.until.astimezone(zone_of(event, known, shop)).isoformat(timespec="minutes")
+        held = {"held": {"until": text_of(wait.until), "local": local, "why": wait.why}}
     return {
         "type": event.type,
         "lane": lane,
@@ -40,7 +46,7 @@ def plan(
         "ordering_key": event.ordering_key,
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),
-        "suppressed": _suppressed(composed, test),
+        "suppressed": "expired" if late else _suppressed(composed, test),
         "withheld": dict(composed.withheld),
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()

@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.rules.destinations import PERSON, RECIPIENT, parse, topic_of
+from chalicelib.rules.hours import Hours
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Mismatch, Pattern
 from chalicelib.rules.patterns.rule_index import RuleIndex
@@ -30,13 +31,14 @@ class Category:
     """What a recipient can switch off, channel by channel; each lane is one.
 
     `commercial`: it is advertising, not something that was ordered. `critical`: it cannot be switched
-    off. `channels` has those that are on or off for whoever says nothing else.
+    off. `channels` has those that are on or off for whoever says nothing else. `hours`: when it is sent.
     """
 
     name: str
     commercial: bool = False
     critical: bool = False
     channels: Mapping[str, bool] = field(default_factory=dict)
+    hours: Hours | None = None
     line: int = 0
 
 
@@ -116,11 +118,14 @@ class Routing:
     categories: Mapping[str, Category] = field(default_factory=dict)
     index: RuleIndex = field(init=False, repr=False)
     reaches_persons: bool = field(init=False, repr=False)
+    keeps_hours: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex([rule.pattern for rule in self.rules]))
         personal = any(not topic_of(to) for rule in self.rules for to in rule.to)
         object.__setattr__(self, "reaches_persons", personal)
+        hours = any(category.hours is not None for category in self.categories.values())
+        object.__setattr__(self, "keeps_hours", hours)
 
     def lane(self, event_type: str) -> str:
         """The lane of an event type: the longest of the names that fit it decides.

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chalicelib.stage import Stage
 from chalicelib.store import statuses, table
-from chalicelib.store.record import KEEP_SECONDS, Record, text_of
+from chalicelib.store.record import KEEP_SECONDS, Record, text_of, to_item
 
 HELD: Final = "held"
 RELEASED: Final = "released"
@@ -80,6 +80,26 @@ def puts(stage: Stage, hold: Hold) -> list[dict[str, Any]]:
     if hold.recipient:
         found.append({**_of_person(hold), **expires, **_leads_to(hold)})
     return [{"TableName": name, "Item": each} for each in found]
+
+
+def keep(stage: Stage, kept: Sequence[tuple[Hold, Record]]) -> None:
+    """Keep events of a lane until their time, and have the ledger say so, all or none; 25 at the most.
+
+    Raises
+    ------
+    BotoCoreError, ClientError : they are not kept; one of them may be cancelled.
+    """
+    changes: list[Any] = []
+    for hold, record in kept:
+        told = {
+            "TableName": stage.table(table.LEDGER),
+            "Item": to_item(record, str(keep_until(hold))),
+            "ConditionExpression": "attribute_not_exists(id) OR #status <> :cancelled",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":cancelled": {"S": statuses.CANCELLED}},
+        }
+        changes += [{"Put": put} for put in (told, *puts(stage, hold))]
+    stage.dynamodb.transact_write_items(TransactItems=changes)
 
 
 def due(stage: Stage, lane: str, group: str, by: str, now: str) -> list[Hold]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from chalicelib.door import intake
 from chalicelib.errors import InvalidEvent
+from chalicelib.events.zones import zone_problem
 from chalicelib.plan.compose import compose
 from chalicelib.plan.plan import plan
 from chalicelib.plan.reach import ANYBODY, REASONS, shown_links
@@ -29,14 +32,22 @@ from cli.terminal import count
     default=LOCAL,
     help="The stage whose rules apply; nothing is asked of it.",
 )
+@click.option("--at", help="The moment to look at, such as 2026-12-24T23:30-03:00; by default now.")
+@click.option(
+    "--time-zone", help="Its recipient's, such as America/Santiago; by default the shop's."
+)
 @targets.json_option
-def command(stage: str, as_json: bool, **options: Any) -> None:
+def command(
+    stage: str, at: str | None, time_zone: str | None, as_json: bool, **options: Any
+) -> None:
     """Show what would happen to an event of TYPE, and why; nothing is sent.
 
     \b
     ./heraldo plan order.placed
     ./heraldo plan order.placed --locale en --json
+    ./heraldo plan promotion.started --at "2026-12-24T23:30-03:00" --time-zone America/Santiago
     """
+    now, zone = _moment(at), _zone(time_zone)
     event = targets.build_event(**options)
     try:
         rules = routing(stage)
@@ -44,9 +55,10 @@ def command(stage: str, as_json: bool, **options: Any) -> None:
         # Where `make run` is, it tells its lanes.
         address = stages()[stage].api_url or ("https://…" if stage == LOCAL else "")
         known = replace(ANYBODY, links=shown_links(address))
+        shop = templates().environment.time_zone
         composed = compose(checked.event, checked.lane, rules, templates(), str, known)
         composed = replace(composed, gaps=checked.composed.gaps)
-        found = plan(checked.event, checked.lane, composed, rules)
+        found = plan(checked.event, checked.lane, composed, rules, shop=zone or shop, now=now)
     except InvalidEvent as error:
         problems = [{"field": e.field, "problem": e.problem} for e in error.errors]
         answer = {"title": "The event would be refused", "status": 422, "errors": problems}
@@ -60,10 +72,33 @@ def command(stage: str, as_json: bool, **options: Any) -> None:
         _show(found)
 
 
+def _moment(text: str | None) -> datetime:
+    """A moment that somebody typed, on the shop's clock where it names no other."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        shape = "a date and time that exist, such as 2026-12-24T23:30 or 2026-12-24T23:30-03:00"
+        raise click.BadParameter(f"{text!r} is none; write {shape}", param_hint="--at") from None
+    return found if found.tzinfo else found.replace(tzinfo=templates().environment.time_zone or UTC)
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    if problem := zone_problem(name):
+        raise click.BadParameter(f"{name!r} {problem}", param_hint="--time-zone")
+    return ZoneInfo(name)
+
+
 def _show(found: dict[str, Any]) -> None:
     click.echo(f"{click.style(found['type'], bold=True)} goes through lane {found['lane']}")
     if "held" in found:
-        click.secho(f"held until {found['held']['until']} ({found['held']['why']})", fg="yellow")
+        held = found["held"]
+        there = "" if held["local"].endswith("+00:00") else f", {held['local']} there"
+        click.secho(f"held until {held['until']}{there} ({held['why']})", fg="yellow")
+        click.secho("until then ./heraldo cancel ID, or erasing its recipient, stops it", dim=True)
     click.echo(f"in order with others of {found['ordering_key']!r}\n\nRules")
     for rule in found["rules"]:
         if rule["matched"]:

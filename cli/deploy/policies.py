@@ -178,6 +178,7 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
         _allow(
             ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], _table(stage, "holds")
         ),
+        *_holding(stage),
         # Of a person, a lane may take away a device whose app is gone, and change nothing else.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
         {

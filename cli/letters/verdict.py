@@ -17,7 +17,7 @@ from chalicelib.plan.fate import Fate, Fates
 from chalicelib.rules.routing import Routing
 from chalicelib.stage import Stage
 from chalicelib.store import ledger, statuses
-from chalicelib.store.record import EventKey, Record
+from chalicelib.store.record import EventKey, Record, text_of
 from chalicelib.words.render import Templates
 from cli.letters.letters import READABLE, Letter
 
@@ -83,6 +83,8 @@ def _note(fate: Fate) -> str:
     """Why nothing would be sent."""
     if fate.known:
         return f"the ledger says {fate.status}: nothing is sent again"
+    if fate.until is not None:
+        return f"it would be held until {text_of(fate.until)} ({fate.reason})"
     if fate.status == statuses.SUPPRESSED:
         return f"suppressed: {fate.detail}"
     return _NOTES.get(fate.status, fate.detail)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from chalicelib.errors import PermanentError
 from chalicelib.spelling import nearest
+from chalicelib.words.environment import SHOP
 from cli.lint.finding import Told, check
 from cli.lint.rulebook import Rulebook
 from cli.lint.tree import Tree
@@ -63,6 +64,22 @@ def _nearest_type(book: Rulebook, name: str) -> str:
     if near is None:
         return "mend the name, or remove it"
     return f"did you mean {near}{'*' if plain != name else ''}?"
+
+
+@check("hours-on-utc", "warning")
+def hours_on_utc(tree: Tree) -> Iterator[Told]:
+    """A category has quiet hours or a window, and the shop has no clock, so that they are UTC's for whoever
+    says no zone: set `time_zone` in `_layouts/shop.j2`.
+    """
+    routing = tree.rulebook.routing
+    if routing.keeps_hours and SHOP not in tree.broken and tree.environment.time_zone is None:
+        for category in routing.categories.values():
+            if category.hours is not None:
+                what = f"the hours of {category.name} are UTC's for whoever says no time zone"
+                remedy = (
+                    f'set the shop\'s in templates/{SHOP}: {{% set time_zone = "Europe/Madrid" %}}'
+                )
+                yield Told(ROUTING, category.line, what, remedy)
 
 
 @check("unused-topic", "error")

@@ -74,6 +74,10 @@ MISTAKES = {
     "an event type that no lane takes": (
         HEAD.replace("offer.*", "other.*"), 1, "no-lane", "offer.published", "[lanes]",
     ),
+    "hours on nobody's clock": (
+        HEAD.replace('["offer.*"]', '{ types = ["offer.*"], quiet = "22:00-08:00" }'), 3, "hours-on-utc",
+        "UTC's for whoever says no time zone", "time_zone",
+    ),
     "a lane entry that fits nothing": (
         HEAD.replace('["offer.*"]', '["offer.*", "ofer.*"]'), 3, "unused-lane-entry", "'ofer.*'", "",
     ),

@@ -1,0 +1,81 @@
+"""What a lane does not send yet: kept under its ordering key until its time, and the lane woken then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from chalicelib import aws, log
+from chalicelib.events.event import Event
+from chalicelib.lanes import wakes
+from chalicelib.lanes.invocation import Invocation
+from chalicelib.lanes.item import KEPT, Item
+from chalicelib.lanes.settle import wait_seconds
+from chalicelib.plan.compose import event_tag
+from chalicelib.store import holds
+from chalicelib.store.holds import Hold
+from chalicelib.store.record import text_of
+
+
+def hold_of(item: Item, lane: str, until: datetime, why: str) -> Hold:
+    """What is kept of an event that goes out at `until` (aware) at the earliest."""
+    event, record = item.content, item.record
+    assert isinstance(event, Event)  # noqa: S101 - for the type checker
+    begun = record.timeline[0].split(" ", 1)[0] if record.timeline else ""
+    return Hold(
+        lane=lane,
+        group=item.message.group,
+        due=holds.due_text(until),
+        accepted=begun or text_of(datetime.fromtimestamp(item.message.sent_at, until.tzinfo)),
+        tag=event_tag(event.id, event.source),
+        event_id=event.id,
+        source=event.source,
+        event=event.to_json(),
+        recipient=event.recipient or "",
+        why=why,
+    )
+
+
+def hold(run: Invocation, items: Sequence[Item]) -> None:
+    """Keep those of these that wait for their time: held first, schedule second, and only then deleted.
+
+    What cannot be kept comes back, and is tried again.
+    """
+    waiting = [item for item in items if item.hold is not None]
+    if not waiting:
+        return
+    try:
+        holds.keep(run.stage, [(_of(item), item.record) for item in waiting])
+    except aws.FAILURES as error:
+        log.warning("not held", lane=run.lane, events=len(waiting), reason=aws.code_of(error))
+        for item in waiting:
+            _again(item)
+        return
+    _ = run.stage.client("scheduler"), run.stage.place  # made by one thread
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        made = list(pool.map(lambda item: _schedule(run, _of(item)), waiting))
+    for item, scheduled in zip(waiting, made, strict=True):
+        item.changed = False  # the ledger says so already
+        if not scheduled:
+            _again(item)
+
+
+def _again(item: Item) -> None:
+    """Have a message come again; the ledger, which may say that its event is held or cancelled, is left as it is."""
+    item.outcome, item.changed = KEPT, False
+    item.wait = wait_seconds(item.message.receives)
+
+
+def _of(item: Item) -> Hold:
+    assert item.hold is not None  # noqa: S101 - for the type checker
+    return item.hold
+
+
+def _schedule(run: Invocation, hold: Hold) -> bool:
+    try:
+        wakes.set_schedule(run.stage, hold)
+    except aws.FAILURES as error:
+        log.warning("no schedule", lane=run.lane, event=hold.tag, reason=aws.code_of(error))
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""When an event goes out: at once, or later, and why. Pure.
+
+An event waits for its own time (`deliverat`), and then for the hours of its category, on the clock of whom it is
+for or else on the shop's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+from chalicelib.events.event import Event, timestamp
+from chalicelib.plan.reach import Known
+from chalicelib.rules.hours import QUIET_HOURS, SEND_WINDOW
+from chalicelib.rules.routing import Category
+
+DELIVERAT: Final = "deliverat"
+WHY_HELD: Final[Mapping[str, str]] = {
+    DELIVERAT: "it goes out at the time that it names",
+    QUIET_HOURS: "it goes out when the quiet hours of its category are over",
+    SEND_WINDOW: "it goes out when its category is sent again",
+}
+"""Why an event is held, in one word, and what that means."""
+# What waited for its category's hours goes out within a minute of their beginning, for that is how precise
+# EventBridge's schedules are, and what comes at that very time queues behind it:
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+BEHIND: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Until when (UTC) an event is held, and why: `deliverat`, `quiet-hours`, `send-window`.
+
+    `expires`: it has lost its point by then.
+    """
+
+    until: datetime
+    why: str
+    expires: bool = False
+
+
+def waits(
+    event: Event,
+    category: Category,
+    known: Known,
+    shop: tzinfo | None,
+    now: datetime,
+    *,
+    woken: bool = False,
+) -> Wait | None:
+    """Whether an event is held at `now` (aware). `shop` is its own clock; `woken`: the event was held, and
+    its time has come."""
+    if event.deliverat is not None and event.waits(now):
+        return Wait(timestamp(event.deliverat).astimezone(UTC), DELIVERAT)
+    hours = category.hours
+    if hours is None or category.critical:
+        return None
+    zone = zone_of(event, known, shop)
+    why = hours.closed_by(now, zone)
+    if why:
+        until = hours.opens(now, zone)
+        return Wait(until, why, event.expired(until))
+    begun = now - BEHIND
+    behind = "" if woken else hours.closed_by(begun, zone)
+    if not behind or event.expired(now + BEHIND):
+        return None
+    return Wait(hours.opens(begun, zone), behind)
+
+
+def zone_of(event: Event, known: Known, shop: tzinfo | None) -> tzinfo:
+    """The clock that counts for an event: its recipient's, the shop's, or else UTC."""
+    person = known.persons.get(event.recipient or "")
+    if person is not None and person.time_zone:
+        from zoneinfo import ZoneInfo  # not paid for where nothing keeps hours
+
+        return ZoneInfo(person.time_zone)
+    return shop or UTC

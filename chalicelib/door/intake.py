@@ -18,7 +18,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib import aws
+from chalicelib import aws, log
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
@@ -311,6 +311,7 @@ def _schedule(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> Non
             own.ask(lambda: wakes.set_schedule(stage, hold))
         except (TransientError, ClientError) as error:
             code = str(error) if isinstance(error, TransientError) else aws.code_of(error)
+            log.warning("no schedule", lane=claim.lane, event=hold.tag, reason=code)
             claim.error = TransientError(f"it cannot be scheduled ({code})")
 
     with ThreadPoolExecutor(min(_AT_ONCE, len(claims))) as pool:

@@ -69,6 +69,12 @@ def _mail(stage: str) -> list[str]:
     return [f"arn:aws:ses:*:*:{resource}" for resource in ("identity/*", own)]
 
 
+def _schedules(stage: str) -> str:
+    """A stage's schedules. The local AWS takes all for schedules of the group `default`."""
+    group = "default" if stage == LOCAL else names.schedules(stage)
+    return f"arn:aws:scheduler:*:*:schedule/{group}/*"
+
+
 def _logs(stage: str, function: str) -> dict[str, Any]:
     group = f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(stage, function)}:*"
     return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], group)
@@ -88,10 +94,9 @@ def _intake(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
 
 def _holding(stage: str) -> list[dict[str, Any]]:
     """To keep an event until its time, and have its lane woken then."""
-    group = names.schedules(stage)
     return [
         _allow(["dynamodb:PutItem"], _table(stage, "holds")),
-        _allow(["scheduler:CreateSchedule"], f"arn:aws:scheduler:*:*:schedule/{group}/*"),
+        _allow(["scheduler:CreateSchedule"], _schedules(stage)),
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-pass-role
         {
             **_allow(["iam:PassRole"], f"arn:aws:iam::*:role/{names.waker(stage)}"),
@@ -123,10 +128,7 @@ def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
             ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:DeleteItem"],
             _table(stage, "holds"),
         ),
-        _allow(
-            ["scheduler:DeleteSchedule"],
-            f"arn:aws:scheduler:*:*:schedule/{names.schedules(stage)}/*",
-        ),
+        _allow(["scheduler:DeleteSchedule"], _schedules(stage)),
     ]
 
 

@@ -103,7 +103,9 @@ def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
     template["Resources"] |= packaged["Resources"]
     lanes = reading.read(root / ROUTING, stage).lanes
     for function in policies.functions(lanes):
-        template["Resources"] |= _function(stage, function, mapped=function != policies.API)
+        template["Resources"] |= _function(
+            stage, function, mapped=function not in (policies.API, names.SWEEP)
+        )
     return template
 
 

@@ -242,9 +242,10 @@ def test_the_alarms_of_a_stage_are_told_by_that_stage(account: Account) -> None:
     taken_by = {
         target["Arn"].rsplit(":", 1)[1]
         for rule in events.list_rules()["Rules"]
-        if events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(envelope))[
-            "Result"
-        ]
+        if "EventPattern" in rule  # one goes by the clock
+        and events.test_event_pattern(
+            EventPattern=rule["EventPattern"], Event=json.dumps(envelope)
+        )["Result"]
         for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     }
     assert taken_by == {"heraldo-dev-bus"}

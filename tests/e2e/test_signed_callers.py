@@ -100,6 +100,7 @@ def test_the_keyed_addresses_ask_for_a_signature_and_the_others_do_not(
         ("/events/batch", "post"),
         ("/events/{event_id}", "get"),
         ("/events/{event_id}", "head"),
+        ("/events/{event_id}", "delete"),
         ("/event-types", "get"),
         ("/event-types", "head"),
         *(

@@ -8,8 +8,9 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.lanes import wakes
 from chalicelib.plan.compose import event_tag
+from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
-from chalicelib.store import holds, ledger, statuses
+from chalicelib.store import counting, holds, ledger, statuses
 from chalicelib.store.holds import Hold
 from chalicelib.store.record import Record, now_text
 
@@ -33,7 +34,8 @@ def cancel(stage: Stage, record: Record, detail: str) -> Record:
 
 
 def erase(stage: Stage, person_id: str) -> int:
-    """Cancel all that waits for a person who is erased, and forget what did; gives how many waited.
+    """Cancel all that waits for a person who is erased, and forget what did and what was counted of them;
+    gives how many waited.
 
     Raises
     ------
@@ -50,6 +52,8 @@ def erase(stage: Stage, person_id: str) -> int:
                 done += 1
             else:
                 holds.forget(stage, hold)
+        capped = [c.name for c in routing(stage.name).categories.values() if c.cap is not None]
+        counting.forget(stage, f"person:{person_id}", capped)
     except aws.FAILURES as error:
         raise TransientError(f"what is held cannot be changed ({aws.code_of(error)})") from None
     return done

@@ -185,6 +185,7 @@ class Batch:
             item.chooses = record.chosen != fate.composed.chosen
             record.chosen = dict(fate.composed.chosen)
         item.publications = fate.publications
+        item.count = fate.count
         if fate.until is not None:
             item.hold = holding.hold_of(item, run.lane, fate.until, fate.reason)
             record.until = item.hold.due

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Final
 
 from chalicelib import aws, log
 from chalicelib.events.event import Event
@@ -16,6 +17,8 @@ from chalicelib.plan.compose import event_tag
 from chalicelib.store import holds
 from chalicelib.store.holds import Hold
 from chalicelib.store.record import text_of
+
+_THREADS: Final = 10
 
 
 def hold_of(item: Item, lane: str, until: datetime, why: str) -> Hold:
@@ -43,8 +46,12 @@ def hold(run: Invocation, items: Sequence[Item]) -> None:
     What cannot be kept comes back, and is tried again.
     """
     waiting = [item for item in items if item.hold is not None]
-    if not waiting:
-        return
+    # Ten wakes of a batch may stand for a hundred events.
+    for begin in range(0, len(waiting), holds.AT_ONCE):
+        _hold(run, waiting[begin : begin + holds.AT_ONCE])
+
+
+def _hold(run: Invocation, waiting: Sequence[Item]) -> None:
     try:
         holds.keep(run.stage, [(_of(item), item.record) for item in waiting])
     except aws.FAILURES as error:
@@ -53,7 +60,7 @@ def hold(run: Invocation, items: Sequence[Item]) -> None:
             _again(item)
         return
     _ = run.stage.client("scheduler"), run.stage.place  # made by one thread
-    with ThreadPoolExecutor(len(waiting)) as pool:
+    with ThreadPoolExecutor(min(_THREADS, len(waiting))) as pool:
         made = list(pool.map(lambda item: _schedule(run, _of(item)), waiting))
     for item, scheduled in zip(waiting, made, strict=True):
         item.changed = False  # the ledger says so already

@@ -13,6 +13,7 @@ from chalicelib.events.event import Event
 from chalicelib.lanes.decode import decode
 from chalicelib.lanes.queues import Received
 from chalicelib.plan.fate import Content
+from chalicelib.store.counts import Count
 from chalicelib.store.holds import Hold
 from chalicelib.store.record import Record
 
@@ -31,7 +32,7 @@ class Item:
     `alone`: it is tried with nothing else at hand. `chooses`: it has chosen a channel that the ledger does
     not know of yet. `wait` is how many seconds its key stays away, where it was this event that failed; `twin` an
     earlier message of the batch with the same event, whose fate it shares; `hold` what is kept of it, where its
-    time is yet to come.
+    time is yet to come; `count` what must be written of its recipient before it is published.
     """
 
     message: Received
@@ -45,6 +46,7 @@ class Item:
     wait: int | None = None
     twin: Item | None = None
     hold: Hold | None = None
+    count: Count | None = None
     publications: Mapping[str, Publication] = field(default_factory=dict)
 
     @classmethod

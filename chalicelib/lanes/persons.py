@@ -12,11 +12,13 @@ from typing import Any
 from chalicelib import aws, names
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import MAX_ID, Event
+from chalicelib.lanes import capping
 from chalicelib.plan.reach import Known, asks_for, links_at, shown_links
 from chalicelib.rules.destinations import RECIPIENT, parse
 from chalicelib.rules.routing import Category, Routing
 from chalicelib.stage import Stage
 from chalicelib.store import people, register, secrets, table, tokens
+from chalicelib.store.counts import from_items
 from chalicelib.store.tokens import Grant
 from chalicelib.words.mail import Links
 
@@ -59,6 +61,16 @@ def _by_clock(event: Event, routing: Routing) -> bool:
     return routing.category(event.type, lane).hours is not None
 
 
+def named(stage: Stage, by_address: bool) -> Known:
+    """What tells whom events are for, before anything is read of them. `by_address`: addresses came with them.
+
+    Raises
+    ------
+    TransientError : what stands for addresses cannot be read.
+    """
+    return Known(hash_of=secrets.of(stage).hash_of) if by_address else Known()
+
+
 def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float) -> Known:
     """What is known of the persons that events may go to, for whoever only looks at what would be sent: links
     open nothing.
@@ -68,8 +80,12 @@ def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float
     TransientError : it cannot be read within `seconds`.
     """
     keys, by_address = wanted(stage, routing, events)
-    found = table.read(stage, {table.PEOPLE: keys}, seconds)[table.PEOPLE] if keys else ()
-    return replace(_known(stage, found, by_address), links=shown_links(_address()))
+    counts = capping.wanted(routing, events, named(stage, by_address))
+    asked = {name: of for name, of in ((table.PEOPLE, keys), (table.HOLDS, counts)) if of}
+    found = table.read(stage, asked, seconds) if asked else {}
+    known = _known(stage, found.get(table.PEOPLE, ()), by_address)
+    lately = from_items(found.get(table.HOLDS, ()))
+    return replace(known, links=shown_links(_address()), counts=lately)
 
 
 def known(

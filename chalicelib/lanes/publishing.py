@@ -9,7 +9,7 @@ from chalicelib import log
 from chalicelib.channels import registry
 from chalicelib.channels.publication import GONE, PERSON, Result
 from chalicelib.events.event import Event
-from chalicelib.lanes import persons
+from chalicelib.lanes import capping, persons
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import KEPT, Item
 from chalicelib.lanes.settle import keep, settle
@@ -21,6 +21,7 @@ _FORGET_SECONDS: Final = 15.0
 
 def publish(run: Invocation, wave: Sequence[Item]) -> None:
     """Publish what each of these has to publish, no two of one key, and settle it by the answers."""
+    wave = capping.count(run, wave)
     careful = [item for item in wave if run.fates.skips(item.record.type)]
     wave = _announce(run, wave, careful) if careful else wave
     choosing = [item for item in wave if item.chooses and item not in careful]

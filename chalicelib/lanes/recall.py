@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Final
 
 from chalicelib.events.event import Event
-from chalicelib.lanes import persons
+from chalicelib.lanes import capping, persons
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DONE, KEPT, Item
 from chalicelib.plan.reach import Known
 from chalicelib.store import ledger, statuses, table
+from chalicelib.store.counts import from_items
 from chalicelib.store.record import EventKey, Record
 
 # A message that came so often more than anybody can account for is suspected of killing its workers.
@@ -54,10 +55,15 @@ def _read(run: Invocation, items: Sequence[Item]) -> tuple[dict[EventKey, Record
     keys[table.LEDGER] = ledger.keys_of(item.record.key for item in items)
     if wanted:
         keys[table.PEOPLE] = wanted
+    counts = capping.wanted(run.fates.routing, events, persons.named(run.stage, by_address))
+    if counts:
+        keys[table.HOLDS] = counts
     # Half of what is left: what is read must still be published and recorded.
     found = table.read(run.stage, keys, run.left_for_ledger() / 2)
     records = ledger.records(found[table.LEDGER])
-    return records, persons.known(run.stage, wanted, found.get(table.PEOPLE, ()), by_address)
+    known = persons.known(run.stage, wanted, found.get(table.PEOPLE, ()), by_address)
+    known.counts.update(from_items(found.get(table.HOLDS, ())))
+    return records, known
 
 
 def suspect(items: Sequence[Item]) -> Item | None:

@@ -13,11 +13,12 @@ from typing import Final
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
-from chalicelib.plan.compose import Composed, compose, nobody, sms_type
-from chalicelib.plan.reach import GONE, Known
-from chalicelib.plan.timing import waits
-from chalicelib.rules.routing import Routing
+from chalicelib.plan.compose import Composed, compose, event_tag, nobody, sms_type
+from chalicelib.plan.reach import CAPPED, GONE, Known
+from chalicelib.plan.timing import Wait, counted, is_own, room, waits
+from chalicelib.rules.routing import Category, Routing
 from chalicelib.store import statuses
+from chalicelib.store.counts import Count
 from chalicelib.store.record import Record, text_of
 from chalicelib.words import limits
 from chalicelib.words.render import Templates
@@ -36,7 +37,7 @@ class Fate:
     `publications` are still to be published, by `destination/locale`. Where there are none, `status` is
     the event's last word; `reason` and `detail` say why. `unknown` names what is not published because
     nobody knows whether it was, and the type says skip. `known`: the ledger said so already. `until` is when
-    (UTC) what is held is looked at again.
+    (UTC) what is held is looked at again; `count` must be written before it is published.
     """
 
     status: str = ""
@@ -47,6 +48,7 @@ class Fate:
     composed: Composed | None = None
     known: bool = False
     until: datetime | None = None
+    count: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +96,41 @@ class Fates:
     ) -> Fate:
         """The fate of an event that has something to publish: now, or at its time."""
         category = self.routing.category(event.type, lane)
-        if event.deliverat is None and category.hours is None:
+        if event.deliverat is None and category.hours is None and category.cap is None:
             return fate
         shop = self.templates.environment.time_zone
         woken = record.status == statuses.HELD and record.until <= text_of(now)
         wait = waits(event, category, known, shop, now, woken=woken)
         if wait is None:
+            return self._counted(event, category, now, known, fate)
+        return self._held(wait, fate)
+
+    def _counted(
+        self, event: Event, category: Category, now: datetime, known: Known, fate: Fate
+    ) -> Fate:
+        """The fate of an event that may be one too many for its recipient."""
+        own = [name for name in fate.publications if is_own(name)]
+        count = counted(event, category, known, now) if own else None
+        if count is None or category.cap is None or fate.composed is None:
             return fate
+        wait = room(event, category, count)
+        if wait is None:
+            tag = event_tag(event.id, event.source)
+            return fate if tag in count.events else replace(fate, count=count.with_event(tag, now))
+        others = {name: to for name, to in fate.publications.items() if name not in own}
+        if category.cap.defer and not others:
+            return self._held(wait, fate)
+        withheld = {**fate.composed.withheld, **dict.fromkeys(own, CAPPED)}
+        composed = replace(fate.composed, withheld=withheld)
+        if others:
+            return replace(fate, publications=others, composed=composed)
+        why = f"{category.cap.text} of {category.name} went to its recipient already"
+        return Fate(statuses.SUPPRESSED, CAPPED, why, unknown=fate.unknown, composed=composed)
+
+    def _held(self, wait: Wait, fate: Fate) -> Fate:
+        """The fate of an event that waits."""
         if wait.expires:
-            why = f"expirytime passes before its {wait.why.replace('-', ' ')} let it out"
+            why = f"expirytime passes before it may go out ({wait.why})"
             return Fate(statuses.EXPIRED, "expired", why, composed=fate.composed)
         # What may have gone out already stays in doubt.
         return Fate(

@@ -10,8 +10,8 @@ from chalicelib.channels.publication import NO_ADDRESS, UNSUBSCRIBE, Publication
 from chalicelib.events.event import Event
 from chalicelib.plan.compose import Composed, nobody
 from chalicelib.plan.fate import TEST_KEY
-from chalicelib.plan.reach import ANYBODY, REASONS, Known
-from chalicelib.plan.timing import waits, zone_of
+from chalicelib.plan.reach import ANYBODY, CAPPED, REASONS, Known
+from chalicelib.plan.timing import counted, is_own, room, waits, zone_of
 from chalicelib.rules.destinations import topic_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.store.record import text_of
@@ -33,7 +33,13 @@ def plan(
     """The plan at `now` (aware; by default at once) of an event that was checked: JSON-ready, nothing of it
     sent. `known` are its persons, `shop` is its own clock, `test`: by a test key."""
     now = now or datetime.now(UTC)
-    wait = waits(event, routing.category(event.type, lane), known, shop, now)
+    category = routing.category(event.type, lane)
+    wait = waits(event, category, known, shop, now)
+    full = None
+    if wait is None and any(map(is_own, composed.publications)):
+        full = room(event, category, counted(event, category, known, now))
+        if full is not None and category.cap is not None and category.cap.defer:
+            wait = full
     late = event.expired(now) or (wait is not None and wait.expires)
     held = {}
     if wait is not None and composed.publications and not late and not test:
@@ -46,7 +52,9 @@ def plan(
         "ordering_key": event.ordering_key,
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),
-        "suppressed": "expired" if late else _suppressed(composed, test),
+        "suppressed": "expired"
+        if late
+        else _suppressed(composed, test, full is not None and wait is None),
         "withheld": dict(composed.withheld),
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()
@@ -55,8 +63,11 @@ def plan(
     }
 
 
-def _suppressed(composed: Composed, test: bool) -> str | None:
-    """Why nobody is told, as the ledger will have it; None where somebody is."""
+def _suppressed(composed: Composed, test: bool, full: bool) -> str | None:
+    """Why nobody is told, as the ledger will have it; None where somebody is. `full`: its recipient is told no
+    more."""
+    if full and all(map(is_own, composed.publications)):
+        return CAPPED
     if not composed.messages and composed.withheld:
         return nobody(composed)
     return composed.decision.reason or (TEST_KEY if test else None)

@@ -11,6 +11,7 @@ from chalicelib.events.event import MAX_ID, Event
 from chalicelib.plan.preferences import wants
 from chalicelib.rules.destinations import PERSON, RECIPIENT, Destination, parse, topic_of
 from chalicelib.rules.routing import Category
+from chalicelib.store.counts import Count
 from chalicelib.store.people import Person
 from chalicelib.words.mail import Links
 
@@ -19,11 +20,13 @@ NO_CONTACT: Final = "no-contact"
 OPTED_OUT: Final = "opted-out"
 STOPPED: Final = "address-stopped"
 GONE: Final = "endpoint-gone"
+CAPPED: Final = "capped"
 REASONS: Final[Mapping[str, str]] = {
     NO_CONTACT: "nothing is known by which they could be reached there",
     OPTED_OUT: "they do not want it there",
     STOPPED: "the address is stopped, because mail to it bounced or was complained of",
     GONE: "the app is not on that device any more",
+    CAPPED: "they got as much of it lately as its category's cap allows",
 }
 # What stands for the contacts of somebody of whom nobody was asked.
 _ASSUMED: Final = {
@@ -67,7 +70,7 @@ class Known:
 
     `persons` are by id, `addresses` (what is known of addresses that came with events) by the keyed
     hash that `hash_of` makes. `defaults` are the stage's channels that are on or off for whoever says
-    nothing else; `links` makes those with which somebody (`person:<id>` or `address:<hash>`) stops a category. `assumed`: nobody was asked, so that whoever is not known is taken to have every contact.
+    nothing else; `links` makes those with which somebody (`person:<id>` or `address:<hash>`) stops a category. `assumed`: nobody was asked, so that whoever is not known is taken to have every contact. `counts` are what was sent to somebody lately, by whom and category.
     """
 
     persons: Mapping[str, Person] = field(default_factory=dict)
@@ -76,6 +79,7 @@ class Known:
     hash_of: Callable[[str], str] = _no_hash
     links: Callable[[str, Category, str, str], Links] = no_links
     assumed: bool = False
+    counts: dict[tuple[str, str], Count] = field(default_factory=dict)
 
 
 ANYBODY: Final = Known(assumed=True)
@@ -94,6 +98,14 @@ class Contact:
     to: str
     who: str
     locale: str | None
+
+
+def whose(event: Event, known: Known) -> str:
+    """Whom an event counts for, `person:<id>` or `address:<hash>`; nothing where it is for nobody."""
+    if event.recipient is not None:
+        return f"person:{event.recipient}" if len(event.recipient) <= MAX_ID else ""
+    address = event.email or event.phone
+    return f"address:{known.hash_of(address)}" if address else ""
 
 
 def asks_for(event: Event, destinations: Sequence[str]) -> tuple[set[str], set[str]]:

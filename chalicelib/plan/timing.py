@@ -12,15 +12,19 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from chalicelib.events.event import Event, timestamp
-from chalicelib.plan.reach import Known
+from chalicelib.plan.compose import event_tag
+from chalicelib.plan.reach import CAPPED, Known, whose
+from chalicelib.rules.destinations import RECIPIENT
 from chalicelib.rules.hours import QUIET_HOURS, SEND_WINDOW
 from chalicelib.rules.routing import Category
+from chalicelib.store.counts import Count
 
 DELIVERAT: Final = "deliverat"
 WHY_HELD: Final[Mapping[str, str]] = {
     DELIVERAT: "it goes out at the time that it names",
     QUIET_HOURS: "it goes out when the quiet hours of its category are over",
     SEND_WINDOW: "it goes out when its category is sent again",
+    CAPPED: "its recipient got as much of its category as `cap` allows; it goes out when there is room again",
 }
 """Why an event is held, in one word, and what that means."""
 # What waited for its category's hours goes out within a minute of their beginning, for that is how precise
@@ -31,7 +35,7 @@ BEHIND: Final = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until when (UTC) an event is held, and why: `deliverat`, `quiet-hours`, `send-window`.
+    """Until when (UTC) an event is held, and why: a word of `WHY_HELD`.
 
     `expires`: it has lost its point by then.
     """
@@ -67,6 +71,34 @@ def waits(
     if not behind or event.expired(now + BEHIND):
         return None
     return Wait(hours.opens(begun, zone), behind)
+
+
+def is_own(name: str) -> bool:
+    """Whether a publication, by the ledger's name, goes to the event's own recipient, whom it counts for."""
+    return name.partition(":")[0] == RECIPIENT
+
+
+def counted(event: Event, category: Category, known: Known, now: datetime) -> Count | None:
+    """What its recipient got of an event's category lately, with it among that where it counts already; None
+    where nothing is counted."""
+    who = whose(event, known) if category.cap is not None else ""
+    if category.cap is None or not who:
+        return None
+    found = known.counts.get((who, category.name)) or Count(who, category.name, {})
+    return found.within(category.cap.within, now)
+
+
+def room(event: Event, category: Category, count: Count | None) -> Wait | None:
+    """When there is room for an event where its category's cap leaves none now; else None."""
+    cap = category.cap
+    if cap is None or count is None or event_tag(event.id, event.source) in count.events:
+        return None
+    if len(count.events) < cap.most:
+        return None
+    # Somebody may have lowered the cap since.
+    frees = sorted(count.events.values())[len(count.events) - cap.most]
+    until = datetime.fromisoformat(frees) + cap.within + timedelta(milliseconds=1)
+    return Wait(until, CAPPED, event.expired(until))
 
 
 def zone_of(event: Event, known: Known, shop: tzinfo | None) -> tzinfo:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError
-from chalicelib.rules import hours
+from chalicelib.rules import caps, hours
 from chalicelib.rules.destinations import CHANNELS, PERSON, RECIPIENT, TOPIC, parse
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Pattern, PatternError, compile_pattern
@@ -32,7 +32,9 @@ _AUDIENCE: Final = re.compile(r"[a-z]{4,20}\Z")
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _TOP: Final = frozenset(("lanes", "topics", "categories", "types", "rule"))
 _RULE: Final = frozenset(("name", "pattern", "to", "stop", "suppress", "stages", "owner", "note"))
-_CATEGORY: Final = frozenset(("commercial", "critical", "channels", "quiet", "window"))
+_CATEGORY: Final = frozenset(
+    ("commercial", "critical", "channels", "quiet", "window", "cap", "over_cap")
+)
 _LANE: Final = _CATEGORY | {"types"}
 _TOPIC: Final = frozenset(("personal", "locales", "audience"))
 _TYPE: Final = frozenset(("on_unknown", "category", "sms_parts"))
@@ -210,16 +212,19 @@ def _category(name: str, settings: Mapping[str, Any], wrong: Any, line: int) -> 
         if channel not in CHANNELS:
             near = did_you_mean(channel, CHANNELS) or f"; they are {', '.join(CHANNELS)}"
             wrong(f": no channel {channel!r}{near}", "channels")
-    times = None
+    times = cap = None
     try:
         times = hours.read(settings.get("quiet", ()), settings.get("window", ()))
+        cap = caps.read(settings.get("cap"), settings.get("over_cap"))
     except ValueError as error:
         key, problem = error.args
         wrong(f": {key} {problem}", key)
     if times is not None and critical is True:
         key = "quiet" if times.quiet else "window"
         wrong(f": what is critical is sent at any time: take {key} out", key)
-    return Category(name, commercial is True, critical is True, channels, times, line)
+    if cap is not None and critical is True:
+        wrong(": what is critical is sent however much it is: take cap out", "cap")
+    return Category(name, commercial is True, critical is True, channels, times, cap, line)
 
 
 def _categories(

@@ -8,6 +8,7 @@ from typing import Final
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
+from chalicelib.rules.caps import Cap
 from chalicelib.rules.destinations import PERSON, RECIPIENT, parse, topic_of
 from chalicelib.rules.hours import Hours
 from chalicelib.rules.lines import Lines
@@ -31,7 +32,8 @@ class Category:
     """What a recipient can switch off, channel by channel; each lane is one.
 
     `commercial`: it is advertising, not something that was ordered. `critical`: it cannot be switched
-    off. `channels` has those that are on or off for whoever says nothing else. `hours`: when it is sent.
+    off. `channels` has those that are on or off for whoever says nothing else. `hours`: when it is sent; `cap`: how much of
+    it one recipient gets.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Category:
     critical: bool = False
     channels: Mapping[str, bool] = field(default_factory=dict)
     hours: Hours | None = None
+    cap: Cap | None = None
     line: int = 0
 
 
@@ -119,13 +122,15 @@ class Routing:
     index: RuleIndex = field(init=False, repr=False)
     reaches_persons: bool = field(init=False, repr=False)
     keeps_hours: bool = field(init=False, repr=False)
+    has_caps: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex([rule.pattern for rule in self.rules]))
         personal = any(not topic_of(to) for rule in self.rules for to in rule.to)
         object.__setattr__(self, "reaches_persons", personal)
-        hours = any(category.hours is not None for category in self.categories.values())
-        object.__setattr__(self, "keeps_hours", hours)
+        categories = self.categories.values()
+        object.__setattr__(self, "keeps_hours", any(c.hours is not None for c in categories))
+        object.__setattr__(self, "has_caps", any(c.cap is not None for c in categories))
 
     def lane(self, event_type: str) -> str:
         """The lane of an event type: the longest of the names that fit it decides.

@@ -22,6 +22,9 @@ RELEASED: Final = "released"
 INDEX: Final = "open"
 # An index's partition takes 1,000 writes a second; what is held at once is spread over these.
 SHARDS: Final = 8
+# A transaction has a hundred writes, and a hold takes three with what the ledger says of it a fourth:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+AT_ONCE: Final = 25
 # So many go out by one wake: what a lane does at once.
 MOST: Final = 10
 # After every other character of a time and an id.
@@ -83,7 +86,7 @@ def puts(stage: Stage, hold: Hold) -> list[dict[str, Any]]:
 
 
 def keep(stage: Stage, kept: Sequence[tuple[Hold, Record]]) -> None:
-    """Keep events of a lane until their time, and have the ledger say so, all or none; 25 at the most.
+    """Keep events of a lane until their time, and have the ledger say so, all or none; `AT_ONCE` at the most.
 
     Raises
     ------

@@ -125,7 +125,7 @@ def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
         # To cancel what is held.
         _allow(["dynamodb:UpdateItem"], _table(stage, "ledger")),
         _allow(
-            ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:DeleteItem"],
+            ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:DeleteItem"],
             _table(stage, "holds"),
         ),
         _allow(["scheduler:DeleteSchedule"], _schedules(stage)),
@@ -180,6 +180,8 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
         _allow(
             ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], _table(stage, "holds")
         ),
+        # What a recipient got lately, where a category has a cap.
+        _allow(["dynamodb:BatchGetItem"], _table(stage, "holds")),
         *_holding(stage),
         # Of a person, a lane may take away a device whose app is gone, and change nothing else.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html

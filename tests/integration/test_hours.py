@@ -174,7 +174,7 @@ def test_what_loses_its_point_before_the_morning_is_expired_at_once(
     send(stage, "h-1", expirytime=(MORNING - timedelta(minutes=30)).isoformat())
     run(stage)
     assert status(stage, "h-1") == "expired"
-    assert "quiet hours" in stage.ledger("h-1")["detail"]
+    assert "quiet-hours" in stage.ledger("h-1")["detail"]
     assert when(stage) == []
 
 
@@ -204,3 +204,47 @@ def test_what_cannot_be_held_comes_again_and_nothing_is_lost(
 def await_message(stage: Stage) -> list[dict[str, Any]]:
     """What was handed back, once its wait is over."""
     return next(filter(None, iter(stage.receive, None)))
+
+
+def test_a_hundred_events_that_ten_wakes_stand_for_are_held_again(
+    stage: Stage, clock: Clock
+) -> None:
+    """They have a time of their own in the middle of the night."""
+    clock(NIGHT - timedelta(hours=12))
+    at = NIGHT.isoformat()
+    for key in range(10):
+        for number in range(10):
+            raw = {
+                **sample("order.placed"),
+                "id": f"h-{key}-{number}",
+                "source": "shop",
+                "deliverat": at,
+            }
+            stage.send(
+                {**raw, "recipient": f"c-{key}"}, group=f"c-{key}", dedup=f"h-{key}-{number}"
+            )
+    while batch := stage.receive():
+        done(stage, batch)
+    clock(NIGHT + timedelta(minutes=1))
+    for key in range(10):
+        body = holds.wake_body(event_tag(f"h-{key}-0", "shop"))
+        stage.send(body, group=f"c-{key}", dedup=f"wake-{key}")
+    batch = stage.receive()
+    assert len(batch) == 10
+    done(stage, batch)
+    kept = stage.ledger("h-9-9")
+    assert (kept["status"], kept["held"]["why"]) == ("held", "quiet-hours")
+    stage.calls.clear()
+    clock(MORNING + timedelta(days=1))
+    for key in range(10):
+        body = holds.wake_body(event_tag(f"h-{key}-0", "shop"))
+        stage.send(body, group=f"c-{key}", dedup=f"morning-{key}")
+    done(stage, stage.receive())
+    assert {status(stage, f"h-{k}-{n}") for k in range(10) for n in range(10)} == {"published"}
+
+
+def done(stage: Stage, batch: list[dict[str, Any]]) -> None:
+    dispatch(aws.stage(), batch, "orders", lambda: 300_000)
+    for message in batch:
+        url = stage.queue_url(names.queue("local", "orders"))
+        stage.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["receiptHandle"])

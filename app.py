@@ -12,6 +12,7 @@ from chalicelib.door import bus as eventbridge
 from chalicelib.door import receipts as mails
 from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
 from chalicelib.lanes import dispatch, sweeping
+from chalicelib.relay import outcomes as tellings
 from chalicelib.rules import reading
 
 checkout.require(Path(__file__).parent)
@@ -153,6 +154,12 @@ def receipts(event: SQSEvent) -> None:
 @app.schedule(Rate(SWEEP_MINUTES, unit=Rate.MINUTES))
 def sweep(_: CloudWatchEvent) -> None:
     sweeping.sweep(aws.stage())
+
+
+# What feeds it is no part of the app, for a stream's name is not known beforehand: cli/deploy/resources.py.
+@app.lambda_function(name=names.OUTCOMES)
+def outcomes(event: Any, context: Any) -> None:
+    tellings.drain(aws.stage(), event["Records"], context.get_remaining_time_in_millis)
 
 
 def answer(call: Callable[[Request], Answer]) -> Response:

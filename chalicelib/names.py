@@ -29,6 +29,8 @@ RECEIPTS: Final = "receipts"
 """The queue for what SES says afterwards of the mails that it took."""
 SWEEP: Final = "sweep"
 """The function that looks for what should have gone out."""
+OUTCOMES: Final = "outcomes"
+"""The function that tells the bus what became of events."""
 INLETS: Final = (BUS, RECEIPTS)
 """The queues by which AWS itself tells something. Each has a function and dead letters as a lane has, and is
 none: what lies in it has no order."""
@@ -49,6 +51,16 @@ def _ending(lane: str) -> str:
 def lost_wakes(stage: str) -> str:
     """The queue for wakes that the scheduler could not deliver to their lanes."""
     return f"heraldo-{stage}-wakes-dead"
+
+
+def lost_outcomes(stage: str) -> str:
+    """The queue for what tells which outcomes could not be told."""
+    return f"heraldo-{stage}-{OUTCOMES}-dead"
+
+
+def outcome_source(stage: str) -> str:
+    """Whom the bus hears of outcomes from."""
+    return f"heraldo.{stage}"
 
 
 def schedules(stage: str) -> str:

@@ -33,7 +33,7 @@ _URL: Final = re.compile(r"https://[^\s/]+(/\S*)?\Z")
 _SMS_SENDER: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}\Z")
 _KEYS: Final = (
     *("region", "auth", "api_url", "unnamed_events", "alarm_prefixes"),
-    *("sender", "reply_to", "sms_sender", "channels"),
+    *("sender", "reply_to", "sms_sender", "channels", "outcomes"),
 )
 
 
@@ -46,7 +46,8 @@ class Settings:
     on EventBridge's bus that name no stage is `unnamed_events`; how the names of alarms begin that it
     tells of, beside its own, `alarm_prefixes`. E-mails come from `sender` (`Abedul <hola@abedul.example>`)
     and are answered to `reply_to`, text messages come from `sms_sender`; `channels` are those by which
-    people get nothing, or something, unless they or a category say otherwise.
+    people get nothing, or something, unless they or a category say otherwise. Whether EventBridge's bus is
+    told what becomes of events is `outcomes`.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Settings:
     reply_to: str | None = None
     sms_sender: str | None = None
     channels: Mapping[str, bool] = field(default_factory=dict)
+    outcomes: bool = False
     line: int = 0
 
     @property
@@ -168,7 +170,7 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         if key not in _KEYS:
             wrong(f"unknown key {key!r}{did_you_mean(key, _KEYS)}", key)
     region, auth, api_url, unnamed, prefixes, *others = (given.get(key) for key in _KEYS)
-    sender, reply_to, sms_sender, channels = others
+    sender, reply_to, sms_sender, channels, outcomes = others
     if region is not None and not _matches(_REGION, region):
         wrong("region must be one of AWS, such as 'eu-west-1'", "region")
     elif region is not None and name == LOCAL:
@@ -177,8 +179,9 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         wrong(f"auth must be one of {', '.join(AUTH)}", "auth")
     if api_url is not None and not _matches(_URL, api_url):
         wrong("api_url must be an address, such as 'https://events.shop.example'", "api_url")
-    if not isinstance(unnamed, bool | None):
-        wrong("unnamed_events must be true or false", "unnamed_events")
+    for key, switch in (("unnamed_events", unnamed), ("outcomes", outcomes)):
+        if not isinstance(switch, bool | None):
+            wrong(f"{key} must be true or false", key)
     if prefixes is None:
         prefixes = []
     elif not isinstance(prefixes, list) or not all(isinstance(p, str) and p for p in prefixes):
@@ -210,6 +213,7 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         given.get("reply_to"),
         sms_sender if isinstance(sms_sender, str) else None,
         channels,
+        bool(outcomes),
         line,
     )
 

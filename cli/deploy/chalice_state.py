@@ -16,6 +16,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib import names
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from chalicelib.rules.routing import Routing
@@ -76,6 +77,18 @@ def deployed_routing(stage: str, clients: Clients) -> Routing | None:
         ) from None
 
 
+def tells_outcomes(stage: str, clients: Clients) -> bool:
+    """Whether the function that tells of outcomes is there."""
+    name = policies.function_name(stage, names.OUTCOMES)
+    try:
+        clients("lambda").get_function_configuration(FunctionName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        return False
+    return True
+
+
 def _functions(stage: str, clients: Clients) -> Iterator[str]:
     """The names of a stage's functions that chalice has made, and not CloudFormation."""
     functions = clients("lambda")
@@ -109,6 +122,8 @@ def _function(stage: str, name: str, clients: Clients) -> Iterator[dict[str, Any
         clients("lambda").get_paginator("list_event_source_mappings").paginate(FunctionName=name)
     )
     for mapping in (mapping for page in pages for mapping in page["EventSourceMappings"]):
+        if ":sqs:" not in mapping["EventSourceArn"]:
+            continue  # a stream, which `make infra` connects: chalice would take it away
         yield {
             "name": f"{short}-sqs-event-source",
             "resource_type": "sqs_event",

@@ -76,12 +76,13 @@ def deploy_infra(
     package.refuse_a_broken_tree()
     stack = Stack(clients("cloudformation"), f"heraldo-{stage}-infra", say)
     _refuse_two_ways(clients, stage, f"heraldo-{stage}", "make deploy")
-    declared = template = resources.infrastructure(stage)
+    running = chalice_state.tells_outcomes(stage, clients)
+    declared = template = resources.infrastructure(stage, running=running)
     gone = kept.taken_out(stack, declared)
     if gone:
         kept.refuse_what_holds(_account(clients), gone, stage)
         used = chalice_state.deployed_routing(stage, clients)
-        template = resources.infrastructure(stage, also=used)
+        template = resources.infrastructure(stage, also=used, running=running)
         gone = kept.taken_out(stack, template)
     file = HOME / "infra" / f"{stage}.yaml"
     resources.write(template, file)
@@ -91,6 +92,11 @@ def deploy_infra(
         say(
             f"{', '.join(waits)}: taken out of routing.toml, but the deployed functions use it. Run"
             f" `chalice deploy --stage {stage}`, and `make infra STAGE={stage}` once more."
+        )
+    if "OutcomesDeadQueue" in declared["Resources"] and not running:
+        say(
+            f"Nobody is told of outcomes yet, for their function is not there. Run `chalice deploy --stage {stage}`,"
+            f" and `make infra STAGE={stage}` once more."
         )
     say(chalice_state.restore(stage, clients))
     return done

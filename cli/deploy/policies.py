@@ -26,7 +26,7 @@ _RECEIVE: Final = (
 
 def functions(lanes: Collection[str]) -> tuple[str, ...]:
     """Every function of a stage with these lanes, by the name that chalice knows it by."""
-    return (API, *lanes, *names.INLETS, names.SWEEP)
+    return (API, *lanes, *names.INLETS, names.SWEEP, names.OUTCOMES)
 
 
 def function_name(stage: str, function: str) -> str:
@@ -44,6 +44,8 @@ def policy(stage: str, function: str, lanes: Collection[str]) -> dict[str, Any]:
         statements = _receipts(stage)
     elif function == names.SWEEP:
         statements = _sweep(stage, lanes)
+    elif function == names.OUTCOMES:
+        statements = _outcomes(stage)
     else:
         statements = _lane(stage, function)
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(stage, function)]}
@@ -110,6 +112,26 @@ def _sweep(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
     return [
         _allow([_SEND, "sqs:GetQueueUrl"], *queues),
         _allow(["dynamodb:Query"], f"{_table(stage, 'holds')}/index/{holds.INDEX}"),
+    ]
+
+
+def _outcomes(stage: str) -> list[dict[str, Any]]:
+    stream = f"{_table(stage, 'ledger')}/stream/*"
+    told: dict[str, Any] = _allow(["events:PutEvents"], "arn:aws:events:*:*:event-bus/default")
+    # In nobody else's name: what is on the bus as heraldo.<stage> is what this function says.
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+    told["Condition"] = {
+        "ForAllValues:StringEquals": {"events:source": [names.outcome_source(stage)]}
+    }
+    return [
+        # Lambda reads the stream for it: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+        _allow(
+            ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"], stream
+        ),
+        _allow(["dynamodb:ListStreams"], stream),
+        told,
+        # Lambda says there, as this function, what it gave up on.
+        _allow(["sqs:SendMessage"], _queue(names.lost_outcomes(stage))),
     ]
 
 

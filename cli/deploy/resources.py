@@ -16,6 +16,7 @@ import yaml
 
 from chalicelib import names
 from chalicelib.door import envelope
+from chalicelib.relay import outcomes
 from chalicelib.rules import reading
 from chalicelib.rules.reading import Problem, RoutingError
 from chalicelib.rules.routing import Routing
@@ -46,6 +47,7 @@ _FIFO: Final = {
     "MaximumMessageSize": 1048576,
     "SqsManagedSseEnabled": True,
 }
+_STANDARD: Final = {"MessageRetentionPeriod": 1209600, "SqsManagedSseEnabled": True}
 # Six times the functions' 30 s, as Lambda asks for.
 _VISIBILITY: Final = 180
 # A handler gives an event up itself, by its age and its own failures, and dead-letters what kills its
@@ -54,10 +56,13 @@ _VISIBILITY: Final = 180
 _MOST_RECEIVES: Final = 1000
 
 
-def infrastructure(stage: str, root: Path = ROOT, *, also: Routing | None = None) -> dict[str, Any]:
+def infrastructure(
+    stage: str, root: Path = ROOT, *, also: Routing | None = None, running: bool = False
+) -> dict[str, Any]:
     """All that a stage needs around its functions, as one template.
 
     `also` has lanes and topics that are needed for a while, although they are no longer declared.
+    `running`: the function that tells of outcomes is there already, so that the stream can be led to it.
 
     Raises
     ------
@@ -75,6 +80,8 @@ def infrastructure(stage: str, root: Path = ROOT, *, also: Routing | None = None
     template: dict[str, Any] = _read(root / RESOURCES, stage, **patterns)
     for inlet in names.INLETS:
         template["Resources"].update(_inlet(stage, inlet))
+    if declared[stage].outcomes:
+        _tell_outcomes(stage, template["Resources"], running)
     problems: list[Problem] = []
     for name, line, found in _declared(stage, routing):
         for logical_id in found.keys() & template["Resources"].keys():
@@ -99,12 +106,14 @@ def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
     RoutingError, StagesError : as `infrastructure`.
     """
     packaged = _read(root / PACKAGED, stage)
-    template = packaged | infrastructure(stage, root)
+    template = packaged | infrastructure(stage, root, running=True)
     template["Resources"] |= packaged["Resources"]
+    if "OutcomesStream" in template["Resources"]:
+        template["Resources"]["OutcomesStream"]["DependsOn"] = camel(names.OUTCOMES)
     lanes = reading.read(root / ROUTING, stage).lanes
     for function in policies.functions(lanes):
         template["Resources"] |= _function(
-            stage, function, mapped=function not in (policies.API, names.SWEEP)
+            stage, function, mapped=function in (*lanes, *names.INLETS)
         )
     return template
 
@@ -194,13 +203,12 @@ def _inlet(stage: str, inlet: str) -> Resources:
     """A standard queue with its dead letters, and what is said of them and of its function. Who may put
     something in stands in `infra/`."""
     start, what = camel(inlet), _TOLD[inlet]
-    standard = {"MessageRetentionPeriod": 1209600, "SqsManagedSseEnabled": True}
     redrive = {
         "deadLetterTargetArn": {"Fn::GetAtt": [f"{start}DeadQueue", "Arn"]},
         "maxReceiveCount": _MOST_RECEIVES,
     }
-    queue = {"QueueName": names.queue(stage, inlet), "VisibilityTimeout": _VISIBILITY, **standard}
-    dead = {"QueueName": names.dead_queue(stage, inlet), **standard}
+    queue = {"QueueName": names.queue(stage, inlet), "VisibilityTimeout": _VISIBILITY, **_STANDARD}
+    dead = {"QueueName": names.dead_queue(stage, inlet), **_STANDARD}
     function = policies.function_name(stage, inlet)
     errors = {
         "Namespace": "AWS/Lambda",
@@ -234,6 +242,54 @@ def _inlet(stage: str, inlet: str) -> Resources:
             of=(3, 5),
         ),
     }
+
+
+def _tell_outcomes(stage: str, resources: Resources, running: bool) -> None:
+    """Lead what is written to the ledger to the function that tells of it, in a stage that says `outcomes`.
+
+    What could not be told within 23 hours, one before the stream forgets it, is given up on.
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
+    """
+    function = policies.function_name(stage, names.OUTCOMES)
+    seen = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    resources["LedgerTable"]["Properties"]["StreamSpecification"] = seen
+    dead = {"QueueName": names.lost_outcomes(stage), **_STANDARD}
+    resources["OutcomesDeadQueue"] = _resource("SQS::Queue", dead, True)
+    resources["OutcomesDeadAlarm"] = queue_alarm(
+        f"heraldo-{stage}-outcomes-dead-letters",
+        f"Outcomes could not be told on the bus for 23 hours; the log of {function} says why",
+        "OutcomesDeadQueue",
+        "ApproximateNumberOfMessagesVisible",
+        above=0,
+    )
+    age = {
+        "Namespace": "AWS/Lambda",
+        "MetricName": "IteratorAge",
+        "Dimensions": [{"Name": "FunctionName", "Value": function}],
+        "Statistic": "Maximum",
+    }
+    resources["OutcomesAgeAlarm"] = _alarm(
+        f"heraldo-{stage}-outcomes-delayed",
+        f"The bus has not been told of outcomes for 15 minutes; the log of {function} says why",
+        age,
+        above=900_000,
+    )
+    if running:
+        mapping = {
+            "FunctionName": function,
+            "EventSourceArn": {"Fn::GetAtt": ["LedgerTable", "StreamArn"]},
+            # With what was written since there is a stream.
+            "StartingPosition": "TRIM_HORIZON",
+            "BatchSize": 100,
+            "MaximumBatchingWindowInSeconds": 1,
+            "FilterCriteria": {"Filters": [{"Pattern": one} for one in outcomes.filters()]},
+            "BisectBatchOnFunctionError": True,
+            "MaximumRecordAgeInSeconds": 23 * 3600,
+            "DestinationConfig": {
+                "OnFailure": {"Destination": {"Fn::GetAtt": ["OutcomesDeadQueue", "Arn"]}}
+            },
+        }
+        resources["OutcomesStream"] = _resource("Lambda::EventSourceMapping", mapping)
 
 
 def _topic(stage: str, topic: str) -> Resources:

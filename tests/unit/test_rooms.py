@@ -14,7 +14,7 @@ from cli.paths import ROOT
 
 # From the top down. Rooms on one line stand side by side and know nothing of each other.
 FLOORS = (
-    "door",
+    "door relay",
     "lanes",
     "plan",
     "channels",

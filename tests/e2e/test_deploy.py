@@ -375,3 +375,49 @@ def test_a_deploy_that_fails_says_which_resource_and_why(tree: Path, emulator: E
 
     resources.write_text(text)
     assert "is deployed" in shell(tree, emulator, "make", "infra", f"STAGE={STAGE}")
+
+
+def switch_outcomes(tree: Path, on: bool) -> None:
+    """Have the stage say that the bus is told of outcomes, or not any more."""
+    file = tree / "stages.toml"
+    text = file.read_text("utf-8").replace(f"[{STAGE}]\noutcomes = true\n", f"[{STAGE}]\n")
+    file.write_text(text.replace(f"[{STAGE}]\n", f"[{STAGE}]\noutcomes = true\n") if on else text)
+
+
+def told_of(emulator: Emulator) -> bool:
+    """Whether a function hears of what is written to the ledger."""
+    table = emulator.client("dynamodb").describe_table(TableName=names.table(STAGE, "ledger"))
+    streams = bool(table["Table"].get("StreamSpecification", {}).get("StreamEnabled"))
+    mapped = f"heraldo-{STAGE}-outcomes" in mappings(emulator).values()
+    assert streams or not mapped
+    return mapped
+
+
+def test_outcomes_are_switched_on_and_off_with_the_packaged_stack(
+    tree: Path, emulator: Emulator
+) -> None:
+    shell(tree, emulator, "make", "deploy", f"STAGE={STAGE}")
+    assert not told_of(emulator)
+    switch_outcomes(tree, on=True)
+    shell(tree, emulator, "make", "deploy", f"STAGE={STAGE}")
+    assert told_of(emulator)
+    switch_outcomes(tree, on=False)
+    code, said = impatient(tree, emulator, DEPLOY)
+    assert (code, told_of(emulator)) == (0, False), said
+
+
+def test_outcomes_are_switched_on_and_off_with_plain_chalice(
+    tree: Path, emulator: Emulator
+) -> None:
+    switch_outcomes(tree, on=True)
+    said = shell(tree, emulator, "make", "infra", f"STAGE={STAGE}")
+    assert "Nobody is told of outcomes yet" in said
+    chalice_deploy(tree, emulator)
+    assert not told_of(emulator)
+    assert "Nobody" not in shell(tree, emulator, "make", "infra", f"STAGE={STAGE}")
+    assert told_of(emulator)
+    chalice_deploy(tree, emulator)  # which knows nothing of the stream, and leaves it alone
+    assert told_of(emulator)
+    switch_outcomes(tree, on=False)
+    code, said = impatient(tree, emulator, INFRA)
+    assert (code, told_of(emulator)) == (0, False), said

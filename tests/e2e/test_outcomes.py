@@ -42,9 +42,7 @@ class Listener:
             )
             for message in got.get("Messages", []):
                 self.heard.append(json.loads(message["Body"]))
-                self._sqs.delete_message(
-                    QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"]
-                )
+                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def leave(self) -> None:
         self._events.remove_targets(Rule=self._name, Ids=["1"])

@@ -70,7 +70,11 @@ def functions(found: Patient) -> Iterator[Told]:
             yield Told("warning", what, "deploy with a newer Python")
         if function == policies.API:
             continue
-        for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
+        mappings = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        if function == names.OUTCOMES and found.settings.outcomes and not mappings:
+            remedy = f"deploy the stage again: make deploy, or make infra, STAGE={found.stage}"
+            yield Told("error", f"{name} hears of nothing that it should tell the bus", remedy)
+        for mapping in mappings:
             if mapping.get("State") in ("Disabled", "Disabling"):
                 remedy = (
                     f"aws lambda update-event-source-mapping --enabled --uuid {mapping['UUID']}"

@@ -259,6 +259,16 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, str]] = {
         "error",
         "gets no messages",
     ),
+    "a source that was never made": (
+        "functions",
+        {
+            "GetFunctionConfiguration": FUNCTION,
+            "ListEventSourceMappings": {"EventSourceMappings": []},
+        },
+        {"settings": {"outcomes": True}},
+        "error",
+        "hears of nothing that it should tell the bus",
+    ),
     "a table that is not there": (
         "tables",
         {"DescribeTable": "ResourceNotFoundException"},

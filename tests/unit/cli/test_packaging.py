@@ -40,7 +40,7 @@ def test_there_is_no_policy_of_a_function_that_is_gone() -> None:
 def test_every_function_of_the_app_has_a_policy() -> None:
     from app import app
 
-    handlers = {source.name for source in app.event_sources}
+    handlers = {source.name for source in (*app.event_sources, *app.pure_lambda_functions)}
     assert {*handlers, policies.API} == set(FUNCTIONS)
 
 
@@ -53,6 +53,11 @@ def test_a_policy_names_its_stage_and_no_account(stage: str, function: str) -> N
             assert statement.get("Resource") == ["arn:aws:sns:*:*:endpoint/*"] or (
                 statement["NotResource"] == ["arn:aws:sns:*:*:*"]
             )
+            continue
+        if statement["Action"] == ["events:PutEvents"]:  # on the account's bus, in its own name
+            assert statement["Condition"] == {
+                "ForAllValues:StringEquals": {"events:source": [f"heraldo.{stage}"]}
+            }
             continue
         for resource in statement["Resource"]:
             if (stage, statement["Action"]) == ("local", ["ses:SendBulkEmail"]):
@@ -129,6 +134,56 @@ def test_a_packaged_lane_does_not_slow_down_where_a_part_of_a_batch_fails(lane: 
     events = resources.overlay("dev")["Resources"][start]["Properties"]["Events"]
     source = events[f"{start}SqsEventSource"]["Properties"]
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+TELLING = ("OutcomesStream", "OutcomesDeadQueue", "OutcomesDeadAlarm", "OutcomesAgeAlarm")
+
+
+def with_outcomes(tmp_path: Path) -> Path:
+    """A tree whose stage dev tells the bus of outcomes."""
+    for name in (resources.RESOURCES, resources.PACKAGED, "chalicelib/routing.toml", "stages.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        text = (ROOT / name).read_text("utf-8").replace("[dev]\n", "[dev]\noutcomes = true\n")
+        (tmp_path / name).write_text(text, "utf-8")
+    return tmp_path
+
+
+def test_a_stage_that_does_not_tell_of_outcomes_has_no_stream() -> None:
+    found = resources.overlay("dev")["Resources"]
+    assert not found.keys() & set(TELLING)
+    assert "StreamSpecification" not in found["LedgerTable"]["Properties"]
+
+
+def test_what_is_written_to_the_ledger_is_led_to_the_function_that_tells_of_it(
+    tmp_path: Path,
+) -> None:
+    found = resources.overlay("dev", with_outcomes(tmp_path))["Resources"]
+    assert found["LedgerTable"]["Properties"]["StreamSpecification"]
+    mapping = found["OutcomesStream"]
+    assert mapping["DependsOn"] == "Outcomes"
+    assert mapping["Properties"]["FunctionName"] == "heraldo-dev-outcomes"
+    # Until an hour before the stream forgets: what is given up on is told, and no bad one keeps the others.
+    assert mapping["Properties"]["MaximumRecordAgeInSeconds"] == 23 * 3600
+    assert mapping["Properties"]["BisectBatchOnFunctionError"] is True
+    assert "MaximumRetryAttempts" not in mapping["Properties"]
+    told = policies.policy("dev", names.OUTCOMES, LANES)["Statement"]
+    queue = found["OutcomesDeadQueue"]["Properties"]["QueueName"]
+    assert any(s["Resource"] == [f"arn:aws:sqs:*:*:{queue}"] for s in told)
+
+
+def test_a_stream_waits_for_its_function(tmp_path: Path) -> None:
+    tree = with_outcomes(tmp_path)
+    before = resources.infrastructure("dev", tree)["Resources"]
+    after = resources.infrastructure("dev", tree, running=True)["Resources"]
+    assert after.keys() - before.keys() == {"OutcomesStream"}
+
+
+def test_heraldo_does_not_hear_itself() -> None:
+    """What it tells of outcomes is no event for any stage."""
+    declared = stages()
+    for stage in declared.values():
+        pattern = resources.events_pattern(stage, declared)
+        assert not any(told.startswith("heraldo.") for told in pattern["detail-type"])
 
 
 def test_what_holds_something_outlives_its_line_and_its_stack() -> None:

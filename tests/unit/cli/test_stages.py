@@ -42,6 +42,7 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "callers who prove nothing": (GOOD.replace('"iam"', '"none"'), 8, "prod", "auth must be one of keys, iam"),
     "auth that is no text": (GOOD.replace('"iam"', "[]"), 8, "prod", "auth must be one of keys, iam"),
     "unnamed events by a text": (GOOD + 'unnamed_events = "yes"\n', 10, "prod", "unnamed_events must be true or false"),
+    "outcomes by a text": (GOOD + 'outcomes = "on"\n', 10, "prod", "outcomes must be true or false"),
     "unnamed events for two stages": (GOOD.replace("[prod]", "unnamed_events = true\n[prod]") + "unnamed_events = true\n", 11, "prod", "dev has the events that name no stage already"),
     "alarms that are no list": (GOOD + 'alarm_prefixes = "shop-"\n', 10, "prod", "alarm_prefixes must be a list"),
     "alarms that begin with nothing": (GOOD + 'alarm_prefixes = [""]\n', 10, "prod", "alarm_prefixes must be a list"),
@@ -96,6 +97,11 @@ def test_who_sends_and_by_what_becomes_environment_too() -> None:
     assert found["HERALDO_REPLY_TO"] == "ayuda@abedul.example"
     assert found["HERALDO_SMS_SENDER"] == "Abedul"
     assert found["HERALDO_CHANNELS"] == "sms=off push=on"
+
+
+def test_outcomes_are_told_where_a_stage_says_so() -> None:
+    found = load(GOOD + "outcomes = true\n")
+    assert (found["prod"].outcomes, found["dev"].outcomes) == (True, False)
 
 
 def invoke(*words: str) -> Result:

@@ -225,7 +225,8 @@ class _Claim:
             self.hold = None
         elif self.hold is not None:
             tag = event_tag(record.id, record.source)
-            self.hold = replace(self.hold, event_id=record.id, tag=tag)
+            # Where it is held is where it goes out, whatever lane its type has now.
+            self.hold = replace(self.hold, lane=self.lane, event_id=record.id, tag=tag)
         # What is held and due by now has its wake.
         self.to_queue = record.status == statuses.ACCEPTED or self.hold is not None
 

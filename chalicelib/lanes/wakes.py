@@ -25,6 +25,8 @@ from chalicelib.store.holds import Hold
 _BEGINS: Final = '{"wake":'
 # What is due at once is woken so soon: a schedule must not be past when it is made.
 _SOON: Final = timedelta(seconds=5)
+# A wake that comes earlier than that is not its schedule's, and would keep its whole key waiting.
+_EARLY_SECONDS: Final = 60
 # How often a cancellation may come in between.
 _TURNS: Final = 5
 # A schedule that cannot deliver its wake tries so long; then the sweep finds what is overdue.
@@ -148,7 +150,8 @@ def _released(stage: Stage, lane: str, group: str, tag: str, now: datetime) -> l
 
 
 def _too_early(stage: Stage, tag: str, now: datetime) -> int:
-    """Seconds until an event is due whose wake came before its time; nothing where it is not held."""
+    """Seconds until an event is due whose wake came a little before its time; nothing where it is not held, or
+    where its schedule's own wake is yet to come."""
     try:
         hold = holds.find(stage, tag)
     except aws.FAILURES as error:
@@ -156,7 +159,7 @@ def _too_early(stage: Stage, tag: str, now: datetime) -> int:
     if hold is None or hold.state != holds.HELD:
         return 0
     left = (datetime.fromisoformat(hold.due) - now).total_seconds()
-    return max(0, min(int(left) + 1, 12 * 3600))
+    return int(left) + 1 if 0 < left <= _EARLY_SECONDS else 0
 
 
 def _tag(body: str) -> str:

@@ -55,7 +55,7 @@ class Hold:
     @property
     def key(self) -> dict[str, Any]:
         at = f"{self.due}/{self.accepted}/{self.tag}"
-        return {"id": {"S": _place(self.lane, self.group)}, "at": {"S": at}}
+        return {"id": {"S": place(self.lane, self.group)}, "at": {"S": at}}
 
 
 def due_text(moment: datetime) -> str:
@@ -118,7 +118,7 @@ def due(stage: Stage, lane: str, group: str, by: str, now: str) -> list[Hold]:
         FilterExpression="#state = :held OR #by = :by",
         ExpressionAttributeNames={"#at": "at", "#state": "state", "#by": "by"},
         ExpressionAttributeValues={
-            ":id": {"S": _place(lane, group)},
+            ":id": {"S": place(lane, group)},
             ":now": {"S": now + _LAST},
             ":held": {"S": HELD},
             ":by": {"S": by},
@@ -259,7 +259,8 @@ def _deletes(stage: Stage, hold: Hold) -> list[Any]:
     return [{"TableName": stage.table(table.HOLDS), "Key": key} for key in keys]
 
 
-def _place(lane: str, group: str) -> str:
+def place(lane: str, group: str) -> str:
+    """Under what the holds of a lane's ordering key lie."""
     return f"lane\n{lane}\n{group}"
 
 

@@ -7,13 +7,16 @@ time is deleted; and what is there by the name of something new is adopted.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from chalicelib import names
 from chalicelib.names import Place
+from chalicelib.store import holds
 from cli.deploy.cloudformation import DeployError, Resource, Say, Stack
 from cli.terminal import count
 
@@ -32,6 +35,7 @@ _COUNTS: Final = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+_LANE_QUEUE: Final = re.compile(r"heraldo-(?P<stage>.+)-(?P<lane>[a-z0-9]+)\.fifo\Z")
 QUIET_SECONDS: Final = 60.0
 _MISSING: Final = (
     "AWS.SimpleQueueService.NonExistentQueue",
@@ -69,13 +73,15 @@ class Account:
         return None
 
     def holds(self, resource: Resource) -> int:
-        """How many messages a queue has, or subscriptions a topic; none where it is gone."""
+        """How many messages a queue has, with the events that its lane holds, or subscriptions a topic; none
+        where it is gone."""
         try:
             if resource.kind == _QUEUE:
                 got = self._sqs.get_queue_attributes(
                     QueueUrl=resource.physical_id, AttributeNames=list(_COUNTS)
                 )
-                return sum(int(got["Attributes"][name]) for name in _COUNTS)
+                messages = sum(int(got["Attributes"][name]) for name in _COUNTS)
+                return messages + self._held(resource.physical_id.rpartition("/")[2])
             pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(
                 TopicArn=resource.physical_id
             )
@@ -83,6 +89,30 @@ class Account:
             arns = [s["SubscriptionArn"] for page in pages for s in page["Subscriptions"]]
             return sum(arn.startswith("arn:") for arn in arns)
         except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            return 0
+
+    def _held(self, queue: str) -> int:
+        """How many events a queue's lane holds until their time."""
+        match = _LANE_QUEUE.match(queue)
+        if match is None:
+            return 0
+        place = holds.place(match["lane"], "")
+        try:
+            return sum(
+                item["id"]["S"].startswith(place)
+                for shard in range(holds.SHARDS)
+                for page in self._dynamodb.get_paginator("query").paginate(
+                    TableName=names.table(match["stage"], "holds"),
+                    IndexName=holds.INDEX,
+                    KeyConditionExpression="#open = :shard",
+                    ExpressionAttributeNames={"#open": holds.INDEX},
+                    ExpressionAttributeValues={":shard": {"S": str(shard)}},
+                )
+                for item in page["Items"]
+            )
+        except ClientError as error:  # a stage from before there were holds
             if error.response["Error"]["Code"] not in _MISSING:
                 raise
             return 0

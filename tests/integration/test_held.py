@@ -185,8 +185,18 @@ def test_a_wake_that_comes_twice_and_a_worker_that_dies_send_nothing_twice(
     assert {stage.ledger(e)["status"] for e in ("h-1", "h-2")} == {"published"}
 
 
-def test_a_wake_before_its_time_waits_in_the_queue(door: Client, stage: Stage) -> None:
+def test_a_wake_long_before_its_time_keeps_nothing_of_its_key_waiting(
+    door: Client, stage: Stage
+) -> None:
     send(door, event("h-1"))
+    wake(stage, "h-1")
+    run(stage)
+    assert stage.waiting() == 0
+    assert stage.ledger("h-1")["status"] == "held"
+
+
+def test_a_wake_shortly_before_its_time_waits_in_the_queue(door: Client, stage: Stage) -> None:
+    send(door, event("h-1", timedelta(seconds=40)))
     wake(stage, "h-1")
     with pytest.raises(Redeliver):
         run(stage)

@@ -1,6 +1,6 @@
 """Held events that are all due in one minute: whether every one goes out, in order per key, and how soon.
 
-    .venv-bench/bin/python -m benchmarks.held [--number 10000] [--keys 200]
+    .venv/bin/python -m benchmarks.held [--number 10000] [--keys 200]
 
 The packaged stack on the local AWS, in by HTTP in batches of 500. The local AWS looks for due schedules every ten
 seconds and gives a FIFO queue one worker, so the time is an upper bound and says nothing of AWS.
@@ -21,7 +21,6 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import environment
 
 BATCH: Final = 500
 ROOT: Final = Path(__file__).parents[1]
@@ -34,7 +33,6 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=10_000)
     parser.add_argument("--keys", type=int, default=200)
     given = parser.parse_args()
-    environment.enter()
     from cli import setup
     from cli.deploy import package
     from cli.stack import local
@@ -54,8 +52,8 @@ def main() -> None:
 def _send(facts: Any, number: int, keys: int) -> tuple[datetime, float]:
     """Have so many events held that are due in one minute; gives when that begins, and the seconds it took."""
     sample = json.loads((ROOT / "templates" / "order.placed" / "sample.json").read_text("utf-8"))
-    # What is sent at ten a second at the least is held before it is due.
-    minute = datetime.now(UTC) + timedelta(seconds=30 + number / 10)
+    # What is sent at fifty a second at the least is held before it is due.
+    minute = datetime.now(UTC) + timedelta(seconds=30 + number / 50)
     begun = time.monotonic()
     for first in range(0, number, BATCH):
         events = []
@@ -98,22 +96,23 @@ def _post(facts: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _watch(endpoint: str, number: int, minute: datetime) -> None:
     """Wait for all mails, and say whether each came once and in order."""
+    from cli.stack.inbox import Persons
+
+    mails = Persons(endpoint)
     seen: list[str] = []
-    changed = time.monotonic()
     due = minute + timedelta(minutes=1)
+    time.sleep((minute - datetime.now(UTC)).total_seconds())
+    changed = time.monotonic()
     while len(seen) < number:
-        with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages") as answer:
-            found = [mail["Subject"] for mail in json.load(answer)["messages"]]
-        if len(found) != len(seen) or datetime.now(UTC) < due:
+        new = [mail["subject"] for mail in mails.new()]
+        if new or datetime.now(UTC) < due:
             changed = time.monotonic()
-            print(
-                f"  {len(found):,} at {datetime.now(UTC) - due} from the last one's time",
-                flush=True,
-            )
-        seen = found
+        seen += new
+        since = (datetime.now(UTC) - minute).total_seconds()
+        print(f"  {len(seen):,} after {since:.0f} s", flush=True)
         if time.monotonic() - changed > PATIENCE:
             break
-        time.sleep(2)
+        time.sleep(5)
     late = (datetime.now(UTC) - due).total_seconds()
     by_key: dict[str, list[int]] = defaultdict(list)
     for subject in seen:

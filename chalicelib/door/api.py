@@ -47,7 +47,7 @@ def _planned(request: Request, checked: Checked) -> dict[str, Any]:
     stage, event, lane = request.stage, checked.event, checked.lane
     rules, patience = routing(stage.name), request.patience
     try:
-        known = patience.ask(lambda: persons.read(stage, rules, [event], patience.left()))
+        known = patience.ask(lambda: persons.read(stage, rules, lane, [event], patience.left()))
     except (TransientError, ClientError):
         detail = "People cannot be read right now."
         raise Problem(503, "unavailable", detail, headers=http.RETRY) from None

@@ -52,8 +52,8 @@ def erase(stage: Stage, person_id: str) -> int:
                 done += 1
             else:
                 holds.forget(stage, hold)
-        capped = [c.name for c in routing(stage.name).categories.values() if c.cap is not None]
-        counting.forget(stage, f"person:{person_id}", capped)
+        # Of each, for one may have had a cap lately.
+        counting.forget(stage, f"person:{person_id}", tuple(routing(stage.name).categories))
     except aws.FAILURES as error:
         raise TransientError(f"what is held cannot be changed ({aws.code_of(error)})") from None
     return done

@@ -56,6 +56,8 @@ TITLES: Final = {
     500: "Something is wrong on our side",
     503: "Try again in a moment",
 }
+# Those that say more than their status: by the end of `type`.
+_OF_SLUG: Final = {"not-held": "That event is not held any more"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Problem(HeraldoError):
     def body(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "type": f"urn:heraldo:problem:{self.slug}",
-            "title": TITLES.get(self.status, "The request failed"),
+            "title": _OF_SLUG.get(self.slug) or TITLES.get(self.status, "The request failed"),
             "status": self.status,
             "detail": _short(self.detail, _PROBLEM_CHARACTERS),
         }

@@ -27,13 +27,14 @@ from chalicelib.lanes.enqueue import enqueue
 from chalicelib.lanes.queues import group_id
 from chalicelib.patience import Patience
 from chalicelib.plan.compose import Composed, event_tag, rehearse
+from chalicelib.plan.timing import DELIVERAT
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.store import claims as ledger_claims
 from chalicelib.store import fingerprint, secrets, statuses
-from chalicelib.store.holds import Hold, due_text
+from chalicelib.store.holds import Hold
 from chalicelib.store.record import EventKey, Record, now_text
 from chalicelib.words.render import RenderError, Templates, templates
 
@@ -284,17 +285,8 @@ def _hold(found: Event, lane: str) -> Hold | None:
     """What is kept of an event whose time is yet to come."""
     if found.deliverat is None or not found.waits(datetime.now(UTC)):
         return None
-    return Hold(
-        lane=lane,
-        group=group_id(found.ordering_key),
-        due=due_text(event.timestamp(found.deliverat)),
-        accepted=now_text(),
-        tag=event_tag(found.id, found.source),
-        event_id=found.id,
-        source=found.source,
-        event=found.to_json(),
-        recipient=found.recipient or "",
-    )
+    until, group = event.timestamp(found.deliverat), group_id(found.ordering_key)
+    return wakes.hold_of(found, lane, group, until, now_text(), DELIVERAT)
 
 
 def _schedule(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:

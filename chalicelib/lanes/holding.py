@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from chalicelib import aws, log
 from chalicelib.events.event import Event
 from chalicelib.lanes import wakes
 from chalicelib.lanes.invocation import Invocation
-from chalicelib.lanes.item import KEPT, Item
-from chalicelib.lanes.settle import wait_seconds
-from chalicelib.plan.compose import event_tag
+from chalicelib.lanes.item import Item
+from chalicelib.lanes.settle import again
 from chalicelib.store import holds
 from chalicelib.store.holds import Hold
 from chalicelib.store.record import text_of
@@ -26,18 +25,8 @@ def hold_of(item: Item, lane: str, until: datetime, why: str) -> Hold:
     event, record = item.content, item.record
     assert isinstance(event, Event)  # noqa: S101 - for the type checker
     begun = record.timeline[0].split(" ", 1)[0] if record.timeline else ""
-    return Hold(
-        lane=lane,
-        group=item.message.group,
-        due=holds.due_text(until),
-        accepted=begun or text_of(datetime.fromtimestamp(item.message.sent_at, until.tzinfo)),
-        tag=event_tag(event.id, event.source),
-        event_id=event.id,
-        source=event.source,
-        event=event.to_json(),
-        recipient=event.recipient or "",
-        why=why,
-    )
+    begun = begun or text_of(datetime.fromtimestamp(item.message.sent_at, UTC))
+    return wakes.hold_of(event, lane, item.message.group, until, begun, why)
 
 
 def hold(run: Invocation, items: Sequence[Item]) -> None:
@@ -57,7 +46,7 @@ def _hold(run: Invocation, waiting: Sequence[Item]) -> None:
     except aws.FAILURES as error:
         log.warning("not held", lane=run.lane, events=len(waiting), reason=aws.code_of(error))
         for item in waiting:
-            _again(item)
+            again(item)
         return
     _ = run.stage.client("scheduler"), run.stage.place  # made by one thread
     with ThreadPoolExecutor(min(_THREADS, len(waiting))) as pool:
@@ -65,13 +54,7 @@ def _hold(run: Invocation, waiting: Sequence[Item]) -> None:
     for item, scheduled in zip(waiting, made, strict=True):
         item.changed = False  # the ledger says so already
         if not scheduled:
-            _again(item)
-
-
-def _again(item: Item) -> None:
-    """Have a message come again; the ledger, which may say that its event is held or cancelled, is left as it is."""
-    item.outcome, item.changed = KEPT, False
-    item.wait = wait_seconds(item.message.receives)
+            again(item)
 
 
 def _of(item: Item) -> Hold:

@@ -24,9 +24,9 @@ from chalicelib.words.mail import Links
 
 
 def wanted(
-    stage: Stage, routing: Routing, events: Sequence[Event]
+    stage: Stage, routing: Routing, lane: str, events: Sequence[Event]
 ) -> tuple[list[Mapping[str, Any]], bool]:
-    """The keys of all that must be read of people for these events; and whether addresses came with them.
+    """The keys of all that must be read of people for these events of a lane; and whether addresses came with them.
 
     Raises
     ------
@@ -39,26 +39,16 @@ def wanted(
             of, at = asks_for(event, routing.decide(event).destinations)
             persons |= of
             addresses |= at
-    if routing.keeps_hours:
-        persons |= {
-            event.recipient for event in events if event.recipient and _by_clock(event, routing)
-        }
+    if routing.keeps_hours:  # by the recipient's clock, whoever is told
+        for event in events:
+            hours = routing.category(event.type, lane).hours
+            if hours is not None and event.recipient and len(event.recipient) <= MAX_ID:
+                persons.add(event.recipient)
     keys: list[Mapping[str, Any]] = [people.key_of(person) for person in sorted(persons)]
     if addresses:
         hash_of = secrets.of(stage).hash_of
         keys += [people.address_key(hash_of(address)) for address in sorted(addresses)]
     return keys, bool(addresses)
-
-
-def _by_clock(event: Event, routing: Routing) -> bool:
-    """Whether the recipient's clock counts for an event."""
-    if len(event.recipient or "") > MAX_ID:
-        return False
-    try:
-        lane = routing.lane(event.type)
-    except PermanentError:
-        return False
-    return routing.category(event.type, lane).hours is not None
 
 
 def named(stage: Stage, by_address: bool) -> Known:
@@ -71,16 +61,18 @@ def named(stage: Stage, by_address: bool) -> Known:
     return Known(hash_of=secrets.of(stage).hash_of) if by_address else Known()
 
 
-def read(stage: Stage, routing: Routing, events: Sequence[Event], seconds: float) -> Known:
-    """What is known of the persons that events may go to, for whoever only looks at what would be sent: links
+def read(
+    stage: Stage, routing: Routing, lane: str, events: Sequence[Event], seconds: float
+) -> Known:
+    """What is known of the persons that events of a lane may go to, for whoever only looks at what would be sent: links
     open nothing.
 
     Raises
     ------
     TransientError : it cannot be read within `seconds`.
     """
-    keys, by_address = wanted(stage, routing, events)
-    counts = capping.wanted(routing, events, named(stage, by_address))
+    keys, by_address = wanted(stage, routing, lane, events)
+    counts = capping.wanted(routing, lane, events, named(stage, by_address))
     asked = {name: of for name, of in ((table.PEOPLE, keys), (table.HOLDS, counts)) if of}
     found = table.read(stage, asked, seconds) if asked else {}
     known = _known(stage, found.get(table.PEOPLE, ()), by_address)

@@ -50,12 +50,13 @@ def recall(run: Invocation, items: Sequence[Item]) -> None:
 def _read(run: Invocation, items: Sequence[Item]) -> tuple[dict[EventKey, Record], Known]:
     """What the ledger knows of these, and the people whom they may go to: one call for all."""
     events = [item.content for item in items if isinstance(item.content, Event)]
-    wanted, by_address = persons.wanted(run.stage, run.fates.routing, events)
+    rules = run.fates.routing
+    wanted, by_address = persons.wanted(run.stage, rules, run.lane, events)
     keys: dict[str, Sequence[table.Item]] = {}
     keys[table.LEDGER] = ledger.keys_of(item.record.key for item in items)
     if wanted:
         keys[table.PEOPLE] = wanted
-    counts = capping.wanted(run.fates.routing, events, persons.named(run.stage, by_address))
+    counts = capping.wanted(rules, run.lane, events, persons.named(run.stage, by_address))
     if counts:
         keys[table.HOLDS] = counts
     # Half of what is left: what is read must still be published and recorded.

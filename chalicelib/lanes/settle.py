@@ -120,6 +120,12 @@ def keep(item: Item, at: str, reason: str, detail: str) -> None:
     item.wait = wait_seconds(item.record.attempts)
 
 
+def again(item: Item) -> None:
+    """Have a message come again that nothing was done with; what the ledger says of it is left as it is."""
+    item.outcome, item.changed = KEPT, False
+    item.wait = wait_seconds(item.message.receives)
+
+
 def _told(results: Mapping[str, Result], names: Mapping[str, Result] | list[str]) -> str:
     """What went wrong, by error: `NotFound (topic:company/es)`."""
     errors: dict[str, list[str]] = {}

@@ -16,7 +16,9 @@ from botocore.exceptions import ClientError
 
 from chalicelib import aws, names
 from chalicelib.errors import TransientError
+from chalicelib.events.event import Event
 from chalicelib.lanes.queues import Received
+from chalicelib.plan.compose import event_tag
 from chalicelib.stage import Stage
 from chalicelib.store import holds
 from chalicelib.store.holds import Hold
@@ -41,6 +43,22 @@ class Opened:
     messages: Sequence[Received]
     done: Sequence[Received]
     early: Sequence[tuple[Received, int]]
+
+
+def hold_of(event: Event, lane: str, group: str, until: datetime, accepted: str, why: str) -> Hold:
+    """What is kept of an event of a lane's ordering key (`group`, as SQS has it) that goes out at `until` (aware)."""
+    return Hold(
+        lane=lane,
+        group=group,
+        due=holds.due_text(until),
+        accepted=accepted,
+        tag=event_tag(event.id, event.source),
+        event_id=event.id,
+        source=event.source,
+        event=event.to_json(),
+        recipient=event.recipient or "",
+        why=why,
+    )
 
 
 def set_schedule(stage: Stage, hold: Hold) -> None:

@@ -13,10 +13,10 @@ from typing import Final
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
-from chalicelib.plan.compose import Composed, compose, event_tag, nobody, sms_type
+from chalicelib.plan.compose import Composed, compose, nobody, sms_type
 from chalicelib.plan.reach import CAPPED, GONE, Known
-from chalicelib.plan.timing import Wait, counted, is_own, room, waits
-from chalicelib.rules.routing import Category, Routing
+from chalicelib.plan.timing import Wait, outlook
+from chalicelib.rules.routing import Routing
 from chalicelib.store import statuses
 from chalicelib.store.counts import Count
 from chalicelib.store.record import Record, text_of
@@ -100,31 +100,18 @@ class Fates:
             return fate
         shop = self.templates.environment.time_zone
         woken = record.status == statuses.HELD and record.until <= text_of(now)
-        wait = waits(event, category, known, shop, now, woken=woken)
-        if wait is None:
-            return self._counted(event, category, now, known, fate)
-        return self._held(wait, fate)
-
-    def _counted(
-        self, event: Event, category: Category, now: datetime, known: Known, fate: Fate
-    ) -> Fate:
-        """The fate of an event that may be one too many for its recipient."""
-        own = [name for name in fate.publications if is_own(name)]
-        count = counted(event, category, known, now) if own else None
-        if count is None or category.cap is None or fate.composed is None:
-            return fate
-        wait = room(event, category, count)
-        if wait is None:
-            tag = event_tag(event.id, event.source)
-            return fate if tag in count.events else replace(fate, count=count.with_event(tag, now))
-        others = {name: to for name, to in fate.publications.items() if name not in own}
-        if category.cap.defer and not others:
-            return self._held(wait, fate)
-        withheld = {**fate.composed.withheld, **dict.fromkeys(own, CAPPED)}
+        found = outlook(event, category, fate.publications, known, shop, now, woken=woken)
+        if found.wait is not None:
+            return self._held(found.wait, fate)
+        if not found.capped or fate.composed is None:
+            return replace(fate, count=found.count)
+        others = {name: to for name, to in fate.publications.items() if name not in found.capped}
+        withheld = {**fate.composed.withheld, **dict.fromkeys(found.capped, CAPPED)}
         composed = replace(fate.composed, withheld=withheld)
         if others:
             return replace(fate, publications=others, composed=composed)
-        why = f"{category.cap.text} of {category.name} went to its recipient already"
+        text = category.cap.text if category.cap is not None else "enough"
+        why = f"{text} of {category.name} went to its recipient already"
         return Fate(statuses.SUPPRESSED, CAPPED, why, unknown=fate.unknown, composed=composed)
 
     def _held(self, wait: Wait, fate: Fate) -> Fate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from chalicelib.events.event import Event
 from chalicelib.plan.compose import Composed, nobody
 from chalicelib.plan.fate import TEST_KEY
 from chalicelib.plan.reach import ANYBODY, CAPPED, REASONS, Known
-from chalicelib.plan.timing import counted, is_own, room, waits, zone_of
+from chalicelib.plan.timing import outlook, zone_of
 from chalicelib.rules.destinations import topic_of
 from chalicelib.rules.routing import Routing, Verdict
 from chalicelib.store.record import text_of
@@ -34,12 +35,8 @@ def plan(
     sent. `known` are its persons, `shop` is its own clock, `test`: by a test key."""
     now = now or datetime.now(UTC)
     category = routing.category(event.type, lane)
-    wait = waits(event, category, known, shop, now)
-    full = None
-    if wait is None and any(map(is_own, composed.publications)):
-        full = room(event, category, counted(event, category, known, now))
-        if full is not None and category.cap is not None and category.cap.defer:
-            wait = full
+    found = outlook(event, category, composed.publications, known, shop, now)
+    wait, withheld = found.wait, {**composed.withheld, **dict.fromkeys(found.capped, CAPPED)}
     late = event.expired(now) or (wait is not None and wait.expires)
     held = {}
     if wait is not None and composed.publications and not late and not test:
@@ -52,10 +49,8 @@ def plan(
         "ordering_key": event.ordering_key,
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),
-        "suppressed": "expired"
-        if late
-        else _suppressed(composed, test, full is not None and wait is None),
-        "withheld": dict(composed.withheld),
+        "suppressed": "expired" if late else _suppressed(composed, test, found.capped),
+        "withheld": withheld,
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()
         ],
@@ -63,10 +58,9 @@ def plan(
     }
 
 
-def _suppressed(composed: Composed, test: bool, full: bool) -> str | None:
-    """Why nobody is told, as the ledger will have it; None where somebody is. `full`: its recipient is told no
-    more."""
-    if full and all(map(is_own, composed.publications)):
+def _suppressed(composed: Composed, test: bool, capped: Collection[str]) -> str | None:
+    """Why nobody is told, as the ledger will have it; None where somebody is."""
+    if capped and len(capped) == len(composed.publications):
         return CAPPED
     if not composed.messages and composed.withheld:
         return nobody(composed)

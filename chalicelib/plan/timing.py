@@ -6,7 +6,7 @@ for or else on the shop's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -73,32 +73,45 @@ def waits(
     return Wait(hours.opens(begun, zone), behind)
 
 
-def is_own(name: str) -> bool:
-    """Whether a publication, by the ledger's name, goes to the event's own recipient, whom it counts for."""
-    return name.partition(":")[0] == RECIPIENT
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What becomes of an event's publications for now: all of them `wait`; or those that are `capped`, by the
+    ledger's names, are left out, and `count` is written before the others go."""
+
+    wait: Wait | None = None
+    capped: tuple[str, ...] = ()
+    count: Count | None = None
 
 
-def counted(event: Event, category: Category, known: Known, now: datetime) -> Count | None:
-    """What its recipient got of an event's category lately, with it among that where it counts already; None
-    where nothing is counted."""
-    who = whose(event, known) if category.cap is not None else ""
-    if category.cap is None or not who:
-        return None
-    found = known.counts.get((who, category.name)) or Count(who, category.name, {})
-    return found.within(category.cap.within, now)
-
-
-def room(event: Event, category: Category, count: Count | None) -> Wait | None:
-    """When there is room for an event where its category's cap leaves none now; else None."""
+def outlook(
+    event: Event,
+    category: Category,
+    names: Collection[str],
+    known: Known,
+    shop: tzinfo | None,
+    now: datetime,
+    *,
+    woken: bool = False,
+) -> Outlook:
+    """The outlook at `now` for publications of these names; see `waits`."""
+    wait = waits(event, category, known, shop, now, woken=woken)
     cap = category.cap
-    if cap is None or count is None or event_tag(event.id, event.source) in count.events:
-        return None
+    own = [name for name in names if name.partition(":")[0] == RECIPIENT]
+    who = whose(event, known)
+    if wait is not None or cap is None or not own or not who:
+        return Outlook(wait)
+    found = known.counts.get((who, category.name)) or Count(who, category.name, {})
+    count, tag = found.within(cap.within, now), event_tag(event.id, event.source)
+    if tag in count.events:
+        return Outlook()
     if len(count.events) < cap.most:
-        return None
+        return Outlook(count=count.with_event(tag, now))
+    if not cap.defer or len(own) < len(names):
+        return Outlook(capped=tuple(own))
     # Somebody may have lowered the cap since.
     frees = sorted(count.events.values())[len(count.events) - cap.most]
     until = datetime.fromisoformat(frees) + cap.within + timedelta(milliseconds=1)
-    return Wait(until, CAPPED, event.expired(until))
+    return Outlook(Wait(until, CAPPED, event.expired(until)))
 
 
 def zone_of(event: Event, known: Known, shop: tzinfo | None) -> tzinfo:

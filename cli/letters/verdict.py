@@ -69,7 +69,7 @@ class Judge:
             if lane == BUS and isinstance(content, Event):
                 lane = self._rules.lane(content.type)
             events = [content] if isinstance(content, Event) else []
-            persons_known = persons.read(self._stage, self._rules, events, READ_SECONDS)
+            persons_known = persons.read(self._stage, self._rules, lane, events, READ_SECONDS)
             fate = self._fates.of(content, known, lane, datetime.now(UTC), persons_known)
         except PermanentError as error:
             return Verdict(fails=error)

@@ -17,6 +17,7 @@ from moto.sqs.models import SQSBackend
 
 from chalicelib import aws, names
 from chalicelib.door import keys
+from chalicelib.lanes.dispatch import dispatch
 from chalicelib.rules.reading import routing
 from chalicelib.store import secrets
 from chalicelib.words.render import templates
@@ -88,6 +89,14 @@ class Stage:
             }
             for m in got
         ]
+
+    def handle(self, lane: str = "orders", records: list[dict[str, Any]] | None = None) -> None:
+        """One invocation as the event source mapping does it: deletes the batch unless it raises."""
+        records = self.receive(lane) if records is None else records
+        dispatch(aws.stage(), records, lane, lambda: 30_000)
+        for record in records:
+            url = self.queue_url(names.queue("local", lane))
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
 
     def delivered(self, topic: str) -> list[dict[str, Any]]:
         """What a subscriber of a topic received, and takes it away."""

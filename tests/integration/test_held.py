@@ -78,15 +78,6 @@ def wake(stage: Stage, name: str, copy: str = "") -> None:
     stage.send(body, group="c-1", dedup=f"wake-{name}{copy}")
 
 
-def run(stage: Stage) -> None:
-    """As Lambda does it: what the handler ends in order with is deleted."""
-    batch = stage.receive()
-    dispatch(aws.stage(), batch, "orders", lambda: 30_000)
-    for message in batch:
-        url = stage.queue_url(names.queue("local", "orders"))
-        stage.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["receiptHandle"])
-
-
 def schedules(stage: Stage) -> list[str]:
     found = stage.scheduler.list_schedules(GroupName=names.schedules("local"))["Schedules"]
     return [schedule["Name"] for schedule in found]
@@ -110,7 +101,7 @@ def test_what_has_a_time_is_held_and_its_lane_is_woken_then(
     assert json.loads(made["Target"]["Input"]) == {"wake": event_tag("h-1", "shop")}
     later(HOUR + timedelta(seconds=2))
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     assert stage.ledger("h-1")["status"] == "published"
     assert len(stage.delivered("users")) == 1
 
@@ -151,12 +142,12 @@ def test_a_wake_takes_all_of_its_key_that_is_due_by_time_and_then_by_acceptance(
     send(door, event("h-4", deliverat=same))
     later(4 * HOUR)
     wake(stage, "h-3")
-    run(stage)
+    stage.handle()
     subjects = [found["Subject"] for found in stage.delivered("users")]
     assert [subject.rsplit(" ", 1)[-1] for subject in subjects] == ["h-2", "h-3", "h-4", "h-1"]
     assert stage.ledger("h-5")["status"] == "held"
     wake(stage, "h-2")
-    run(stage)
+    stage.handle()
     assert stage.delivered("users") == []
 
 
@@ -180,7 +171,7 @@ def test_a_wake_that_comes_twice_and_a_worker_that_dies_send_nothing_twice(
     for _ in range(2):
         dispatch(aws.stage(), records, "orders", lambda: 30_000)
     wake(stage, "h-2")
-    run(stage)
+    stage.handle()
     assert len(stage.delivered("users")) == 2
     assert {stage.ledger(e)["status"] for e in ("h-1", "h-2")} == {"published"}
 
@@ -190,7 +181,7 @@ def test_a_wake_long_before_its_time_keeps_nothing_of_its_key_waiting(
 ) -> None:
     send(door, event("h-1"))
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     assert stage.waiting() == 0
     assert stage.ledger("h-1")["status"] == "held"
 
@@ -199,16 +190,16 @@ def test_a_wake_shortly_before_its_time_waits_in_the_queue(door: Client, stage: 
     send(door, event("h-1", timedelta(seconds=40)))
     wake(stage, "h-1")
     with pytest.raises(Redeliver):
-        run(stage)
+        stage.handle()
     assert stage.waiting() == 1
     assert stage.ledger("h-1")["status"] == "held"
 
 
 def test_a_wake_for_nothing_is_gone_after_it(door: Client, stage: Stage) -> None:
     wake(stage, "nobody")
-    run(stage)
+    stage.handle()
     stage.send('{"wake": 3}', dedup="no-wake")
-    run(stage)
+    stage.handle()
     assert [letter["Body"] for letter in stage.dead()] == ['{"wake": 3}']
 
 
@@ -225,7 +216,7 @@ def test_what_is_held_can_be_cancelled_until_it_goes_out(
     assert stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"] == []
     later(2 * HOUR)
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     assert stage.delivered("users") == []
     assert send(door, event("h-1")).status_code == 409
 
@@ -236,9 +227,10 @@ def test_what_went_out_cannot_be_cancelled(
     send(door, event("h-1"))
     later(2 * HOUR)
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     answer = call(door, "DELETE", "/events/h-1")
     assert (answer.status_code, answer.json_body["type"]) == (409, "urn:heraldo:problem:not-held")
+    assert answer.json_body["title"] == "That event is not held any more"
     assert call(door, "DELETE", "/events/nothing").status_code == 404
 
 
@@ -261,7 +253,7 @@ def test_a_cancellation_while_the_wake_is_handled_wins_or_loses_whole(
     emitter = aws.stage().dynamodb.meta.events
     emitter.register("before-call.dynamodb.TransactWriteItems", cancel)
     try:
-        run(stage)
+        stage.handle()
     finally:
         emitter.unregister("before-call.dynamodb.TransactWriteItems", cancel)
     assert [stage.ledger(e)["status"] for e in ("h-1", "h-2")] == ["cancelled", "published"]
@@ -278,7 +270,7 @@ def test_who_is_erased_gets_nothing_that_waited_for_them(
     assert stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"] == []
     later(2 * HOUR)
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     assert stage.delivered("users") == []
 
 
@@ -288,7 +280,7 @@ def test_what_went_out_is_forgotten_with_whom_it_was_for(
     send(door, event("h-1"))
     later(2 * HOUR)
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     call(door, "DELETE", "/recipients/c-1")
     assert stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"] == []
     assert stage.ledger("h-1")["status"] == "published"
@@ -303,7 +295,7 @@ def test_what_is_overdue_is_found_and_woken(
     monkeypatch.setattr(sweeping, "LATE", -2 * HOUR)  # as if it were two hours later
     assert [sweeping.sweep(aws.stage()) for _ in range(2)] == [1, 1]
     later(2 * HOUR)
-    run(stage)
+    stage.handle()
     assert stage.ledger("h-1")["status"] == "published"
     assert len(stage.delivered("users")) == 1
     assert sweeping.sweep(aws.stage()) == 0
@@ -326,7 +318,7 @@ def test_words_that_no_longer_render_are_a_dead_letter_with_the_event_in_it(
     )
     later(2 * HOUR)
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     [letter] = stage.dead()
     assert json.loads(letter["Body"])["id"] == "h-1"
     assert stage.ledger("h-1")["status"] == "failed"
@@ -345,11 +337,11 @@ def test_an_event_straight_into_a_lane_that_is_not_due_is_held_by_it(
     stage: Stage, later: Callable[[timedelta], None]
 ) -> None:
     stage.send({**event("h-1"), "source": "shop"}, group="c-1", dedup="1")
-    run(stage)
+    stage.handle()
     assert stage.ledger("h-1")["status"] == "held"
     assert len(schedules(stage)) == 1
     later(HOUR + timedelta(seconds=2))
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     assert stage.ledger("h-1")["status"] == "published"
     assert stage.calls.count("Publish") + stage.calls.count("SendBulkEmail") <= 1

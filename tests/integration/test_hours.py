@@ -70,16 +70,6 @@ def wake(stage: Stage, name: str) -> None:
     stage.send(holds.wake_body(event_tag(name, "shop")), group="c-1", dedup=f"wake-{name}")
 
 
-def run(stage: Stage, number: int = 1) -> None:
-    """As Lambda does it: what the handler ends in order with is deleted."""
-    for _ in range(number):
-        batch = stage.receive()
-        dispatch(aws.stage(), batch, "orders", lambda: 30_000)
-        for message in batch:
-            url = stage.queue_url(names.queue("local", "orders"))
-            stage.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["receiptHandle"])
-
-
 def status(stage: Stage, name: str) -> str:
     return str(stage.ledger(name)["status"])
 
@@ -108,7 +98,7 @@ def test_a_night_on_which_clocks_change_ends_on_the_recipients_clock(
     live_in_santiago(stage)
     clock(NIGHT)
     send(stage, "h-1")
-    run(stage)
+    stage.handle()
     found = stage.ledger("h-1")
     assert (found["status"], found["held"]["why"]) == ("held", "quiet-hours")
     assert datetime.fromisoformat(found["held"]["until"]) == MORNING
@@ -117,7 +107,7 @@ def test_a_night_on_which_clocks_change_ends_on_the_recipients_clock(
     assert MORNING.astimezone(UTC) - NIGHT.astimezone(UTC) == timedelta(hours=7, minutes=30)
     clock(MORNING + timedelta(seconds=20))
     wake(stage, "h-1")
-    run(stage)
+    stage.handle()
     assert status(stage, "h-1") == "published"
 
 
@@ -126,18 +116,18 @@ def test_it_costs_three_calls_more_than_one_that_goes_out_at_once(
 ) -> None:
     clock(MORNING + timedelta(hours=5))
     send(stage, "h-0")
-    run(stage)
+    stage.handle()
     at_once = len(stage.calls)
     stage.calls.clear()
     clock(NIGHT)
     send(stage, "h-1")
-    run(stage)
+    stage.handle()
     held = list(stage.calls)
     assert held.count("TransactWriteItems") == held.count("CreateSchedule") == 1
     stage.calls.clear()
     wake(stage, "h-1")
     clock(MORNING + timedelta(days=1))
-    run(stage)
+    stage.handle()
     assert stage.calls.count("Query") == stage.calls.count("TransactWriteItems") == 1
     # What is read of the ledger and people, and deleted, at each of its two times is shared by a batch.
     assert len(stage.calls) == at_once + 2
@@ -150,14 +140,15 @@ def test_what_comes_as_the_morning_begins_does_not_overtake_what_waited(
     clock(NIGHT)
     for number in range(3):
         send(stage, f"h-{number}")
-    run(stage, 3)
+    for _ in range(3):
+        stage.handle()
     clock(MORNING + timedelta(seconds=10))
     send(stage, "h-3")
-    run(stage)
+    stage.handle()
     assert status(stage, "h-3") == "held"
     clock(MORNING + timedelta(seconds=30))
     wake(stage, "h-0")
-    run(stage)
+    stage.handle()
     assert {status(stage, f"h-{number}") for number in range(4)} == {"published"}
     # By their time and then by their acceptance.
     tags = [event_tag(f"h-{number}", "shop") for number in range(4)]
@@ -172,7 +163,7 @@ def test_what_loses_its_point_before_the_morning_is_expired_at_once(
     live_in_santiago(stage)
     clock(NIGHT)
     send(stage, "h-1", expirytime=(MORNING - timedelta(minutes=30)).isoformat())
-    run(stage)
+    stage.handle()
     assert status(stage, "h-1") == "expired"
     assert "quiet-hours" in stage.ledger("h-1")["detail"]
     assert when(stage) == []
@@ -193,7 +184,7 @@ def test_what_cannot_be_held_comes_again_and_nothing_is_lost(
     with monkeypatch.context() as patched:
         patched.setattr(client, operation, unreachable)
         with pytest.raises(Redeliver):
-            run(stage)
+            stage.handle()
     assert stage.dead() == []
     [back] = await_message(stage)
     dispatch(aws.stage(), [back], "orders", lambda: 30_000)
@@ -224,14 +215,14 @@ def test_a_hundred_events_that_ten_wakes_stand_for_are_held_again(
                 {**raw, "recipient": f"c-{key}"}, group=f"c-{key}", dedup=f"h-{key}-{number}"
             )
     while batch := stage.receive():
-        done(stage, batch)
+        stage.handle(records=batch)
     clock(NIGHT + timedelta(minutes=1))
     for key in range(10):
         body = holds.wake_body(event_tag(f"h-{key}-0", "shop"))
         stage.send(body, group=f"c-{key}", dedup=f"wake-{key}")
     batch = stage.receive()
     assert len(batch) == 10
-    done(stage, batch)
+    stage.handle(records=batch)
     kept = stage.ledger("h-9-9")
     assert (kept["status"], kept["held"]["why"]) == ("held", "quiet-hours")
     stage.calls.clear()
@@ -239,12 +230,5 @@ def test_a_hundred_events_that_ten_wakes_stand_for_are_held_again(
     for key in range(10):
         body = holds.wake_body(event_tag(f"h-{key}-0", "shop"))
         stage.send(body, group=f"c-{key}", dedup=f"morning-{key}")
-    done(stage, stage.receive())
+    stage.handle()
     assert {status(stage, f"h-{k}-{n}") for k in range(10) for n in range(10)} == {"published"}
-
-
-def done(stage: Stage, batch: list[dict[str, Any]]) -> None:
-    dispatch(aws.stage(), batch, "orders", lambda: 300_000)
-    for message in batch:
-        url = stage.queue_url(names.queue("local", "orders"))
-        stage.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["receiptHandle"])

@@ -1,19 +1,38 @@
 """The entry points and nothing else: each is a few lines that call chalicelib."""
 
+from __future__ import annotations
+
+import gc
+
+# What is imported stays: to look for what could go takes a sixth of a cold start, and finds nothing.
+gc.disable()
+
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, CloudWatchEvent, IAMAuthorizer, Rate, Response, SQSEvent
 
 from chalicelib import aws, checkout, log, names
-from chalicelib.door import api, http, optout, recipients
-from chalicelib.door import bus as eventbridge
-from chalicelib.door import receipts as mails
-from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
-from chalicelib.lanes import dispatch, sweeping
-from chalicelib.relay import outcomes as tellings
+from chalicelib.events.trace import TRACEPARENT, trace_of
 from chalicelib.rules import reading
+
+# Each function is this whole file, and loads, before it is asked anything, what it needs of the house itself.
+if TYPE_CHECKING or names.serves(names.API):
+    from chalicelib.door import acknowledging, api, http, optout, recipients
+    from chalicelib.door import console as to_console
+    from chalicelib.door.http import SECURITY_HEADERS, Answer, Problem, Request
+if TYPE_CHECKING or names.serves(names.BUS):
+    from chalicelib.door import bus as eventbridge
+if TYPE_CHECKING or names.serves(names.RECEIPTS):
+    from chalicelib.door import receipts as mails
+if TYPE_CHECKING or names.serves(names.SWEEP):
+    from chalicelib.lanes import sweeping
+if TYPE_CHECKING or names.serves(names.OUTCOMES):
+    from chalicelib.relay import outcomes as tellings
+if TYPE_CHECKING or names.serves(names.CONSOLE):
+    from chalicelib.console import web
 
 checkout.require(Path(__file__).parent)
 app = Chalice("heraldo", configure_logs=False)
@@ -47,6 +66,11 @@ def delete_event(event_id: str) -> Response:
     return answer(lambda request: api.delete_event(request, event_id))
 
 
+@app.route("/events/{event_id}/ack", methods=["POST"], **KEYED)
+def post_ack(event_id: str) -> Response:
+    return answer(lambda request: api.acknowledge_event(request, event_id))
+
+
 @app.route("/event-types", methods=READ, **KEYED)
 def get_event_types() -> Response:
     return answer(api.get_event_types)
@@ -72,7 +96,7 @@ def delete_recipient(recipient_id: str) -> Response:
     return answer(lambda request: recipients.delete(request, recipient_id))
 
 
-# The pages at the foot of a mail are for people: no key, no signature.
+# The pages that messages link to are for people: no key, no signature.
 @app.route("/u/{token}", methods=READ, **OPEN)
 def get_unsubscribe(token: str) -> Response:
     return answer(lambda request: optout.unsubscribe(request, token))
@@ -91,6 +115,33 @@ def get_preferences(token: str) -> Response:
 @app.route("/p/{token}", methods=["POST"], **OPEN)
 def post_preferences(token: str) -> Response:
     return answer(lambda request: optout.post_preferences(request, token))
+
+
+@app.route("/a/{token}", methods=READ, **OPEN)
+def get_ack(token: str) -> Response:
+    return answer(lambda request: acknowledging.show(request, token))
+
+
+@app.route("/a/{token}", methods=["POST"], **OPEN)
+def post_ack_page(token: str) -> Response:
+    return answer(lambda request: acknowledging.post(request, token))
+
+
+# So are the console's: what they show depends on who signed in, and that is its own function's business.
+@app.route("/console", methods=[*READ, "POST"], **OPEN)
+def any_console() -> Response:
+    return pass_on()
+
+
+@app.route("/console/{proxy+}", methods=[*READ, "POST"], **OPEN)
+def any_page() -> Response:
+    return pass_on()
+
+
+def pass_on() -> Response:
+    found: Any = app.current_request
+    path = (found.uri_params or {}).get("proxy") or ""
+    return answer(lambda request: to_console.pass_on(request, found.method, path))
 
 
 @app.route("/health", methods=READ, **OPEN)
@@ -116,7 +167,7 @@ def other_method(**_: str) -> Response:
 
 # Without a route, API Gateway would say of any other method that an authentication token is missing.
 taken = {path: tuple(sorted(methods)) for path, methods in app.routes.items()}
-for path, methods in taken.items():
+for path, methods in taken.items() if names.serves(names.API) else ():
     app.route(path, methods=sorted(http.METHODS.difference(methods)), **OPEN)(other_method)
 
 
@@ -162,9 +213,15 @@ def outcomes(event: Any, context: Any) -> None:
     tellings.drain(aws.stage(), event["Records"], context.get_remaining_time_in_millis)
 
 
+@app.lambda_function(name=names.CONSOLE)
+def console(event: Any, _: Any) -> Any:
+    return web.handle(event, aws.hurried_stage())
+
+
 def answer(call: Callable[[Request], Answer]) -> Response:
     """Run one call of the API and turn what it gives, or refuses, into a response."""
     found: Any = app.current_request
+    began, seen = time.monotonic(), dict[str, object]()
     try:
         query, context = found.query_params, found.context
         domain = context.get("domainName")
@@ -176,12 +233,21 @@ def answer(call: Callable[[Request], Answer]) -> Response:
                 query={name: query.getlist(name) for name in query} if query else {},
                 caller_arn=(context.get("identity") or {}).get("userArn") or "",
                 url=f"https://{domain}{context.get('path', '')}" if domain else "",
+                seen=seen,
             )
         )
     except Problem as problem:
         result = problem.answer()
     except Exception as error:  # Chalice would log it whole, with what the request says in it
         result = unexpected(error)
+    # The access log. Its route is the pattern, for an address may have a customer's id or a token in it.
+    route, milliseconds = (
+        found.context.get("resourcePath"),
+        round(1000 * (time.monotonic() - began)),
+    )
+    line = {"method": found.method, "route": route, "status": result.status, "ms": milliseconds}
+    trace = trace_of(found.headers.get(TRACEPARENT))
+    log.info("request", **line, **seen, **({"trace": trace} if trace else {}))
     return respond(result, head=found.method == "HEAD")
 
 
@@ -211,11 +277,33 @@ def one_shape(event: Any, get_response: Callable[[Any], Response]) -> Response:
     return response
 
 
+routing = reading.routing(STAGE)
+if TYPE_CHECKING or names.serves(*routing.lanes):
+    from chalicelib.lanes import dispatch
+if TYPE_CHECKING or (routing.posts and names.serves(names.WEBHOOKS)):
+    from chalicelib.relay import webhooks as posts
+# Only where something is posted: a stage without webhooks has neither their queue nor this function.
+if routing.posts:
+
+    @app.on_sqs_message(names.queue(STAGE, names.WEBHOOKS), batch_size=10, maximum_concurrency=10)
+    def webhooks(event: SQSEvent) -> None:
+        context: Any = event.context
+        records = event.to_dict()["Records"]
+        posts.drain(aws.stage(), records, context.get_remaining_time_in_millis)
+
+
 # At the end, when every name is known that a lane must not have.
-for lane in reading.routing(STAGE).lanes.values():
+for lane in routing.lanes.values():
     if lane.name in globals():
         clash = f"lane {lane.name} has a name that app.py uses for itself: call it otherwise"
         raise reading.RoutingError([reading.Problem(lane.line, "", clash)])
     globals()[lane.name] = app.on_sqs_message(names.queue(STAGE, lane.name), batch_size=10)(
         lane_handler(lane.name)
     )
+
+if names.is_version():
+    from chalicelib import snapshot
+
+    snapshot.prepare()
+gc.freeze()
+gc.enable()

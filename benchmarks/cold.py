@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import contenders
 from benchmarks.noop_aws import NoopAws
+from cli.deploy import bytecode as compiled
 from tests.factories import customers_hear_by
 
 RUNS: Final = 7
@@ -100,6 +101,10 @@ def measure() -> None:
         bytecode, sources = Path(folder, "bytecode"), Path(folder, "sources")
         for tree in (bytecode, sources):
             _lay_out(tree)
+        for name, content in compiled.templates().items():
+            file = bytecode / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
         batch = Path(folder, "batch.json")
         batch.write_text(json.dumps(_batch()))
         sample = contenders.ROOT / "templates" / "order.shipped" / "sample.json"
@@ -135,6 +140,8 @@ def measure() -> None:
         columns = [median(at_door[way]) * 1000 for way in ways]
         print(f"{'import app, and a first POST /events':40} {columns[0]:9.1f} {columns[1]:9.1f}")
 
+        _against_the_textbook(bytecode, signed)
+
         print(f"\n{'of import app, by package':40} {'bytecode':>9} {'sources':>9}")
         parts = {way: _parts(tree, {**variables, **more}) for way, (tree, more) in ways.items()}
         for name in sorted(parts["sources"], key=lambda found: -parts["sources"][found])[:12]:
@@ -163,10 +170,56 @@ def measure() -> None:
             size, files = _size(module.partition(".")[0])
             print(f"{module:40} {columns[0]:9.1f} {columns[1]:9.1f} {size:6.1f} {files:6}")
 
-        names, most = json.loads(_run(bytecode, variables, COMPILED))
+        names, most = json.loads(_run(sources, variables, COMPILED))
         print(
             f"\n20 mails of every type and locale compiled {names} templates, each {most} time(s)."
         )
+
+
+# The same two clients, by who needs them: what there is to be had without any code of ours, what a plain Chalice app
+# with boto3 and Jinja takes, and what our functions do.
+_LOADED: Final = {
+    "the floor: botocore and its clients": """
+import botocore.session
+session = botocore.session.get_session()
+session.create_client({0!r}), session.create_client({1!r})
+""",
+    "the textbook: chalice, boto3, jinja2, the clients": """
+import chalice, jinja2, boto3
+app = chalice.Chalice("x")
+boto3.client({0!r}), boto3.client({1!r})
+""",
+    "ours": """
+import {2}
+from chalicelib import aws
+aws.stage().client({0!r}), aws.stage().client({1!r})
+""",
+}
+_NEEDED: Final = {
+    "a lane": ("heraldo-local-orders", "dynamodb", "sns", "chalicelib.lanes.entry"),
+    "a lane of plain chalice": ("heraldo-local-orders", "dynamodb", "sns", "app"),
+    "the door": ("heraldo-local", "dynamodb", "sqs", "app"),
+}
+_ROUNDS: Final = 15
+
+
+def _against_the_textbook(tree: Path, variables: dict[str, str]) -> None:
+    """CPU of the same start, three ways in turns; what it is of the textbook's."""
+    for who, (function, *needs) in _NEEDED.items():
+        took: dict[str, list[float]] = {way: [] for way in _LOADED}
+        for _ in range(_ROUNDS):
+            for way, code in _LOADED.items():
+                timed = f"import time; start = time.process_time()\n{code.format(*needs)}\n"
+                timed += "print(time.process_time() - start)"
+                named = {**variables, "AWS_LAMBDA_FUNCTION_NAME": function}
+                took[way].append(float(_run(tree, named, timed)))
+        textbook = median(took["the textbook: chalice, boto3, jinja2, the clients"])
+        print(
+            f"\n{who}, with {' and '.join(needs[:2])}, {_ROUNDS} rounds in turns: CPU ms, of the textbook"
+        )
+        for way, seconds in took.items():
+            own = median(seconds)
+            print(f"{way:52} {own * 1000:6.1f}  {own / textbook:.2f}")
 
 
 def _lay_out(tree: Path) -> None:
@@ -217,10 +270,12 @@ def _run(tree: Path, variables: dict[str, str], code: str, *arguments: str) -> s
         [sys.executable, "-c", code, *arguments],
         cwd=tree,
         env={**variables, "PYTHONPATH": str(tree)},
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return done.stdout
 
 

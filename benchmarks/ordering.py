@@ -14,11 +14,14 @@ messages, runs the packaged handler on them and deletes them, as Lambda's event 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,13 +48,25 @@ ATTRIBUTES: Final = {
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     environment.enter()
+    print(f"{WORKERS} workers, {DELAY * 1000:.0f} ms a call, {SECONDS:.0f} s each", flush=True)
+    print(
+        f"\n{'ordering keys':>14} {'per s':>7} {'times':>7} {'batches at once':>16} {'messages each':>14}"
+    )
+    alone = 0.0
+    for keys, rate, busy, size in measured():
+        alone = alone or rate
+        what = "1 (constant)" if keys == 1 else str(keys)
+        print(f"{what:>14} {rate:7.0f} {rate / alone:6.1f}x {busy:16.1f} {size:14.1f}", flush=True)
+
+
+def measured() -> Iterator[tuple[int, float, float, float]]:
+    """For each number of keys, messages per second, batches in hand at a time, and messages in each."""
     from benchmarks import contenders
     from benchmarks.noop_aws import NoopAws
     from cli import setup
     from cli.stack.emulator import Emulator, free_port
 
     setup.ensure("aws")
-    print(f"{WORKERS} workers, {DELAY * 1000:.0f} ms a call, {SECONDS:.0f} s each", flush=True)
     with (
         tempfile.TemporaryDirectory() as home,
         Emulator(Path(home), free_port()) as emulator,
@@ -74,19 +89,10 @@ def main() -> None:
             )
             for _ in range(WORKERS)
         ]
-        print(
-            f"\n{'ordering keys':>14} {'per s':>7} {'times':>7} {'batches at once':>16} {'messages each':>14}"
-        )
-        alone = 0.0
         for keys in KEYS:
             url = sqs.create_queue(QueueName=LANE, Attributes=ATTRIBUTES)["QueueUrl"]
             fill(sqs, url, keys)
-            rate, busy, size = drain(workers, url)
-            alone = alone or rate
-            what = "1 (constant)" if keys == 1 else str(keys)
-            print(
-                f"{what:>14} {rate:7.0f} {rate / alone:6.1f}x {busy:16.1f} {size:14.1f}", flush=True
-            )
+            yield keys, *drain(workers, url)
             sqs.delete_queue(QueueUrl=url)
         for worker in workers:
             worker.communicate("")
@@ -151,7 +157,9 @@ def work() -> None:
                 time.sleep(IDLE)
                 continue
             began = time.perf_counter()
-            handler({"Records": [record_of(message) for message in got]}, context)
+            records = [record_of(message) for message in got]
+            with Path(os.devnull).open("w") as log, contextlib.redirect_stderr(log):
+                handler({"Records": records}, context)
             busy += time.perf_counter() - began
             entries: Any = [
                 {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]}

@@ -9,7 +9,8 @@ the second kind would block its ordering key for nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from chalicelib.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,10 @@ import json
 import sys
 
 
+def info(what: str, **facts: object) -> None:
+    _line("info", what, facts)
+
+
 def warning(what: str, **facts: object) -> None:
     _line("warning", what, facts)
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Final
+
+from chalicelib.values import dataclass
 
 
 def stage() -> str:
     """The stage this code runs in: `local`, `dev`, `prod`, … (environment `HERALDO_STAGE`)."""
     return os.environ.get("HERALDO_STAGE", "local")
+
+
+def serves(*functions: str) -> bool:
+    """Whether this process is one of these functions, by what chalice calls them; it is all of them outside of
+    Lambda. The API's has no name of its own: it is ""."""
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    if name is None:
+        return True
+    return name.removeprefix(f"heraldo-{stage()}").removeprefix("-") in functions
 
 
 def iam_callers() -> bool:
@@ -31,9 +41,40 @@ SWEEP: Final = "sweep"
 """The function that looks for what should have gone out."""
 OUTCOMES: Final = "outcomes"
 """The function that tells the bus what became of events."""
+WEBHOOKS: Final = "webhooks"
+"""The queue of what is posted to servers outside of AWS, with a function and dead letters as a lane has."""
+API: Final = ""
+"""The function of the API, whose name is the stage's."""
+CONSOLE: Final = "console"
+"""The function of the console's pages."""
+ALARMS: Final = "alarms"
+"""The topic of whoever is told of alarms by CloudWatch itself, past Heraldo."""
 INLETS: Final = (BUS, RECEIPTS)
 """The queues by which AWS itself tells something. Each has a function and dead letters as a lane has, and is
 none: what lies in it has no order."""
+
+
+VERIFY: Final = "verify"
+"""The topic by which `./heraldo verify` gets back what it sends, and nobody else anything."""
+VERIFY_TYPE: Final = "heraldo.verify"
+"""The event type of that."""
+
+
+def console(stage: str) -> str:
+    """What the function of the console is called on AWS."""
+    return f"heraldo-{stage}-{CONSOLE}"
+
+
+LIVE: Final = "live"
+"""The alias of a function's version that is called, where functions begin from snapshots: versions alone have one."""
+
+
+def is_version() -> bool:
+    """Whether this process is a published version of its function, as one is that began from a snapshot.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    return os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST") != "$LATEST"
 
 
 def queue(stage: str, lane: str) -> str:
@@ -63,6 +104,16 @@ def outcome_source(stage: str) -> str:
     return f"heraldo.{stage}"
 
 
+def key_alias(stage: str) -> str:
+    """What the key of a stage's topics is called."""
+    return f"alias/heraldo-{stage}"
+
+
+def dashboard(stage: str) -> str:
+    """What a stage's dashboard in CloudWatch is called."""
+    return f"heraldo-{stage}"
+
+
 def schedules(stage: str) -> str:
     """The scheduler's group of a stage."""
     return f"heraldo-{stage}"
@@ -71,6 +122,15 @@ def schedules(stage: str) -> str:
 def waker(stage: str) -> str:
     """The role with which the scheduler wakes lanes."""
     return f"heraldo-{stage}-waker"
+
+
+def state_machine(stage: str, journey: str) -> str:
+    return f"heraldo-{stage}-{journey}"
+
+
+def journeys(stage: str) -> str:
+    """The role with which journeys send events into lanes."""
+    return f"heraldo-{stage}-journeys"
 
 
 def topic(stage: str, name: str) -> str:
@@ -108,3 +168,10 @@ class Place:
 
     def role_arn(self, role_name: str) -> str:
         return f"arn:{self.partition}:iam::{self.account}:role/{role_name}"
+
+    def state_machine_arn(self, name: str) -> str:
+        return f"arn:{self.partition}:states:{self.region}:{self.account}:stateMachine:{name}"
+
+    def execution_arn(self, name: str, execution: str) -> str:
+        place = f"arn:{self.partition}:states:{self.region}:{self.account}"
+        return f"{place}:execution:{name}:{execution}"

@@ -6,6 +6,7 @@ The Lambda process's own comes from `aws.stage()`, a command's from `cli.target.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,23 @@ class Stage:
 
     def __init__(self, name: str, client: Callable[[str], Any], place: Place | None = None) -> None:
         self.name = name
-        self.client = client
+        self._make = client
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
         self._place = place
         self._queues = ""
         self._topics: dict[str, str] = {}
 
     def at(self, place: Place) -> Stage:
         """The same stage, by somebody who knows where it is."""
-        return Stage(self.name, self.client, place)
+        return Stage(self.name, self._make, place)
+
+    def client(self, service: str) -> Any:
+        """A service's client, made by one thread: botocore's sessions know of no other."""
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
 
     @functools.cached_property
     def sqs(self) -> SQSClient:

@@ -18,8 +18,7 @@ from chalicelib.errors import TransientError
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from chalicelib.rules.routing import Routing
-from chalicelib.spelling import did_you_mean
-from chalicelib.words.render import templates
+from chalicelib.store import audit
 from cli import region
 from cli import target as targets
 from cli.stages import LOCAL
@@ -52,26 +51,18 @@ def account(stage: str | None, *, changes: bool = False) -> Target:
     return found
 
 
+def put_down(target: Target, what: str, subject: str) -> None:
+    """Have the audit log say that whoever AWS takes us for does something (`audit.VERBS`) to a subject."""
+    arn = target.client("sts").get_caller_identity()["Arn"]
+    audit.write(target.handle(), arn.split(":", 5)[-1], what, subject)
+
+
 def rules(stage: str) -> Routing:
     """The `routing.toml` of this checkout, for a stage."""
     try:
         return reading.read(reading.FILE, stage)
     except RoutingError as error:
         raise click.ClickException(str(error)) from None
-
-
-def type_problem(name: str) -> str:
-    """What is wrong with an event type, or with the start of some that ends in `*`; or nothing."""
-    known = templates().types
-    if not name.endswith("*"):
-        near = did_you_mean(name, known) or f"; known are {', '.join(known)}"
-        return "" if name in known else f"there is no event type {name!r}{near}"
-    if name == "*":
-        return "'*' is every event type: leave the option out"
-    if any(event_type.startswith(name[:-1]) for event_type in known):
-        return ""
-    starts = list(dict.fromkeys(f"{event_type.split('.')[0]}.*" for event_type in known))
-    return f"no event type starts with {name[:-1]!r}{did_you_mean(name, starts)}"
 
 
 @contextmanager

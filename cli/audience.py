@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from chalicelib import names
+from chalicelib.channels import audience
+from chalicelib.channels.audience import Subscription
 from chalicelib.rules.routing import Topic
 from chalicelib.spelling import did_you_mean
 from cli.target import Target
 
-# What SNS lists in the place of an ARN. An unconfirmed subscription ends by itself after 48 hours:
-# https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/
-_NO_ARN: Final = frozenset(("PendingConfirmation", "Deleted"))
 _AT_ONCE: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One subscription. `arn` is empty while its owner has not confirmed it and SNS hides it."""
-
-    topic: str
-    protocol: str
-    endpoint: str
-    arn: str = ""
-    pending: bool = False
-    policy: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """The last part of the ARN, which tells subscriptions apart."""
-        return self.arn.rsplit(":", 1)[-1]
-
-    def shown(self) -> dict[str, Any]:
-        return {
-            "topic": self.topic,
-            "protocol": self.protocol,
-            "endpoint": self.endpoint,
-            "arn": self.arn or None,
-            "status": "pending" if self.pending else "confirmed",
-            "filter": dict(self.policy),
-        }
 
 
 def topic_arns(target: Target) -> dict[str, str]:
@@ -91,31 +61,4 @@ def subscriptions(target: Target, arns: Mapping[str, str]) -> list[Subscription]
         for page in pager.paginate(TopicArn=arn):
             listed += [(topic, found) for found in page["Subscriptions"]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda pair: _subscription(sns, *pair), listed))
-
-
-def _subscription(sns: Any, topic: str, found: Mapping[str, str]) -> Subscription:
-    arn, protocol, endpoint = found["SubscriptionArn"], found["Protocol"], found["Endpoint"]
-    if arn in _NO_ARN or not arn.startswith("arn:"):
-        return Subscription(topic, protocol, endpoint, pending=True)
-    got = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-    pending = str(got.get("PendingConfirmation", "false")).lower() == "true"
-    policy = json.loads(got.get("FilterPolicy") or "{}")
-    return Subscription(topic, protocol, endpoint, arn, pending, policy)
-
-
-def in_words(policy: Mapping[str, Sequence[Any]]) -> str:
-    """A filter policy as a person reads it: `event_type order.*; recipient cus-7`."""
-    return "; ".join(
-        f"{name} {', '.join(map(_value_in_words, values))}" for name, values in policy.items()
-    )
-
-
-def _value_in_words(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and "prefix" in value:
-        return f"{value['prefix']}*"
-    if value == {"exists": False}:
-        return "none in particular"
-    return json.dumps(value, ensure_ascii=False)
+        return list(pool.map(lambda pair: audience.told(sns, *pair), listed))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import botocore.session
+from botocore.exceptions import UnknownRegionError
 
 from cli.stages import stages
 
@@ -24,6 +25,20 @@ def of_stage(stage: str) -> str | None:
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
     """
     return stages()[stage].region or os.environ.get("AWS_REGION") or None
+
+
+def partition(region: str | None) -> str:
+    """The partition of a region, which names in it begin with: `aws`, `aws-cn`, `aws-us-gov` …
+
+    Where none is given, or one that botocore does not know yet, it is the one that most regions are in.
+    """
+    if region is None:
+        return "aws"
+    try:
+        found: str = botocore.session.get_session().get_partition_for_region(region)
+    except UnknownRegionError:
+        return "aws"
+    return found
 
 
 def clients(stage: str) -> Callable[[str], Any]:

@@ -17,19 +17,18 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-# What can be asked for: where it is installed, and the requirements, of which the first names the others.
+# What can be asked for: where it is installed, and what. A lock has all that its requirements bring along, each with
+# the hashes of its files (`make lock`).
 PARTS: Final = {
-    "tools": (".venv", ("requirements-tools.txt", "requirements.txt")),
-    "dev": (".venv", ("requirements-dev.txt", "requirements-tools.txt", "requirements.txt")),
-    "aws": (".venv-aws", ("requirements-aws.txt",)),
-    "bench": (".venv-bench", ("requirements-bench.txt", "requirements.txt")),
-    "mutants": (
-        ".venv-mutants",
-        ("requirements-mutants.txt", "requirements-tools.txt", "requirements.txt"),
-    ),
-    "clients": (".venv-clients", ("requirements-clients.txt", "tests/clients/package-lock.json")),
+    "tools": (".venv", ("requirements-tools.lock",)),
+    "dev": (".venv", ("requirements-dev.lock",)),
+    "aws": (".venv-aws", ("requirements-aws.lock",)),
+    "bench": (".venv-bench", ("requirements-bench.lock",)),
+    "mutants": (".venv-mutants", ("requirements-mutants.lock",)),
+    "clients": (".venv-clients", ("requirements-clients.lock", "tests/clients/package-lock.json")),
+    "audit": (".venv-audit", ("requirements-audit.lock",)),
 }
-_LOCK: Final = "package-lock.json"  # what npm installs, beside pip
+_NPM_LOCK: Final = "package-lock.json"  # what npm installs, beside pip
 
 
 class SetupError(Exception):
@@ -57,7 +56,7 @@ def ensure(part: str, root: Path = ROOT) -> None:
             _make(folder, python)
             _install(python, root / files[0], what)
             for file in files:
-                if file.endswith(_LOCK):
+                if file.endswith(_NPM_LOCK):
                     _install_npm(folder, (root / file).parent)
             stamp.write_text(digest)
 
@@ -113,7 +112,7 @@ def _install(python: Path, requirements: Path, what: str) -> None:
         [
             *(python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
             "--no-compile",  # Python compiles what is used when it is used: half of the time
-            *("--retries", "2", "--progress-bar", "off", "-r", requirements),
+            *("--require-hashes", "--retries", "2", "--progress-bar", "off", "-r", requirements),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -144,7 +143,7 @@ def _install_npm(folder: Path, packages: Path) -> None:
     """What a lock file names, into the environment, by the Node that pip put there."""
     home = folder / "npm"
     home.mkdir(exist_ok=True)
-    for name in ("package.json", _LOCK):
+    for name in ("package.json", _NPM_LOCK):
         shutil.copy(packages / name, home / name)
     npm = subprocess.run(
         [folder / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Finds a Python that is new enough and has it install the parts named as arguments: tools, dev, aws, bench, clients.
+# Finds the newest Python that Lambda has, too, and has it install the parts named as arguments: tools, dev, aws, bench, clients.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-for python in python3.11 python3 python3.12 python3.13 python3.14; do
+for python in python3.14 python3.13 python3.12 python3.11 python3; do
     if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then
         exec "$python" "$here/setup.py" "$@"
     fi

@@ -6,7 +6,7 @@ import email.utils
 import itertools
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,8 @@ _URL: Final = re.compile(r"https://[^\s/]+(/\S*)?\Z")
 _SMS_SENDER: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}\Z")
 _KEYS: Final = (
     *("region", "auth", "api_url", "unnamed_events", "alarm_prefixes"),
-    *("sender", "reply_to", "sms_sender", "channels", "outcomes"),
+    *("sender", "reply_to", "sms_sender", "channels", "outcomes", "alarms_to"),
+    "snap_start",
 )
 
 
@@ -47,7 +48,9 @@ class Settings:
     tells of, beside its own, `alarm_prefixes`. E-mails come from `sender` (`Abedul <hola@abedul.example>`)
     and are answered to `reply_to`, text messages come from `sms_sender`; `channels` are those by which
     people get nothing, or something, unless they or a category say otherwise. Whether EventBridge's bus is
-    told what becomes of events is `outcomes`.
+    told what becomes of events is `outcomes`; `alarms_to` has the e-mail addresses that CloudWatch tells of
+    the stage's alarms. Whether the API and the console begin from a snapshot, in the one packaged stack, is
+    `snap_start`.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Settings:
     sms_sender: str | None = None
     channels: Mapping[str, bool] = field(default_factory=dict)
     outcomes: bool = False
+    alarms_to: tuple[str, ...] = ()
+    snap_start: bool = False
     line: int = 0
 
     @property
@@ -170,7 +175,7 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         if key not in _KEYS:
             wrong(f"unknown key {key!r}{did_you_mean(key, _KEYS)}", key)
     region, auth, api_url, unnamed, prefixes, *others = (given.get(key) for key in _KEYS)
-    sender, reply_to, sms_sender, channels, outcomes = others
+    sender, reply_to, sms_sender, channels, outcomes, alarms_to, snap_start = others
     if region is not None and not _matches(_REGION, region):
         wrong("region must be one of AWS, such as 'eu-west-1'", "region")
     elif region is not None and name == LOCAL:
@@ -179,7 +184,8 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         wrong(f"auth must be one of {', '.join(AUTH)}", "auth")
     if api_url is not None and not _matches(_URL, api_url):
         wrong("api_url must be an address, such as 'https://events.shop.example'", "api_url")
-    for key, switch in (("unnamed_events", unnamed), ("outcomes", outcomes)):
+    switches = {"unnamed_events": unnamed, "outcomes": outcomes, "snap_start": snap_start}
+    for key, switch in switches.items():
         if not isinstance(switch, bool | None):
             wrong(f"{key} must be true or false", key)
     if prefixes is None:
@@ -214,8 +220,24 @@ def _stage(name: str, given: Any, lines: Lines, problems: list[Problem]) -> Sett
         sms_sender if isinstance(sms_sender, str) else None,
         channels,
         bool(outcomes),
+        _addresses(alarms_to, wrong),
+        bool(snap_start),
         line,
     )
+
+
+def _addresses(given: Any, wrong: Callable[..., None]) -> tuple[str, ...]:
+    """The addresses that alarms are told to; what is wrong with them is told."""
+    shape = "alarms_to must be a list of e-mail addresses, such as ['ops@abedul.example']"
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        wrong(shape, "alarms_to")
+        return ()
+    for address in given:
+        if problem := email_problem(address):
+            wrong(f"alarms_to: {address!r} {problem}", "alarms_to")
+    return tuple(dict.fromkeys(given))
 
 
 def _mailbox_problem(mailbox: Any) -> str | None:

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,8 @@ from urllib.parse import quote
 import boto3
 import click
 import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
@@ -68,13 +70,14 @@ class Target:
         ------
         Unreachable : nobody answers there, or not with JSON.
         """
-        headers = {"Authorization": f"Bearer {self.api_key}"}
+        headers: dict[str, str] = {}
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             # Half a surrogate pair goes as its escape, for Heraldo to refuse.
             data = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
         url = self.api_url.rstrip("/") + path
+        headers |= self._proof(method, url, data, headers)
         try:
             answer = _pool().request(method, url, body=data, headers=headers)
             return answer.status, json.loads(answer.data)
@@ -82,6 +85,21 @@ class Target:
             raise Unreachable(f"Nobody answers at {self.api_url}{_hint(self.stage)}") from None
         except ValueError:
             raise Unreachable(f"{url} does not answer as Heraldo does.") from None
+
+    def _proof(
+        self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Who asks: the key, or where the stage wants that (`auth = "iam"`) a signature of the shell's own."""
+        if stages()[self.stage].auth != "iam":
+            return {"Authorization": f"Bearer {self.api_key}"}
+        session: Any = _session(self)
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise Unreachable(f"There are no AWS credentials to sign with. {region.REMEDY}")
+        request = AWSRequest(method, url, dict(headers), data)
+        frozen = credentials.get_frozen_credentials()
+        SigV4Auth(frozen, "execute-api", session.region_name).add_auth(request)
+        return dict(request.headers.items())
 
 
 @functools.cache
@@ -203,6 +221,15 @@ def complete_topic(_context: Any, _parameter: Any, start: str) -> list[str]:
     except RoutingError:
         return []
     return sorted(topic for topic in topics if topic.startswith(start))
+
+
+def complete_webhook(_context: Any, _parameter: Any, start: str) -> list[str]:
+    """The webhooks of routing.toml; none while it cannot be read."""
+    try:
+        webhooks = reading.read(ROOT / ROUTING, None).webhooks
+    except RoutingError:
+        return []
+    return sorted(webhook for webhook in webhooks if webhook.startswith(start))
 
 
 def event_options(*, type_required: bool = True) -> Callable[..., Any]:

@@ -20,13 +20,15 @@ settings.load_profile("heraldo")
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     # Most tests look at nothing.
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     from tests import chromium
 
     found = chromium.find()
     if found is None:
         pytest.fail(chromium.MISSING, pytrace=False)
+    # What is awaited comes: its five seconds are short for functions that start on a machine under load.
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=chromium.QUIET)
         yield started

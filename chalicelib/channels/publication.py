@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from chalicelib.values import dataclass
 from chalicelib.words import limits
 
 UNSUBSCRIBE: Final = "List-Unsubscribe"
 """The header of a commercial mail in which its reader's program finds how to stop it."""
 NO_ADDRESS: Final = "<>"
 """What that header says where the stage has no address for it."""
+# What is posted has these attributes: the id that its receiver knows it by, the same however often it is posted;
+# whose order it keeps; and its event's tag, under which the ledger has what becomes of it.
+POST_ID: Final = "webhook-id"
+POST_GROUP: Final = "group"
+POST_EVENT: Final = "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,8 @@ class Publication:
     """One message on its way out: `channel` says how it travels (channels/registry.py), `to` where.
 
     `structured`: the message is JSON with a text per protocol, and not the text itself. An e-mail also
-    has its `html` and `headers` of its own; its `attributes` are tags that come back with its receipts.
+    has its `html` and `headers` of its own; its `attributes` are tags that come back with its receipts. What is
+    posted has `POST_ID`, `POST_GROUP` and `POST_EVENT`.
     """
 
     channel: str
@@ -52,13 +59,14 @@ REFUSED: Final = "refused"  # this publication is wrong: it would be refused for
 class Result:
     """What became of a publication: a `message_id`, or an `error` code with its `fault`.
 
-    `unknown`: it may have been taken all the same.
+    `unknown`: it may have been taken all the same. `withheld`: it must not be, and why.
     """
 
     message_id: str = ""
     error: str = ""
     fault: str = ""
     unknown: bool = False
+    withheld: str = ""
 
 
 NOT_TRIED: Final = Result(error="NotTried", fault=LATER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from chalicelib.channels import mail, push, sms, topics
+from chalicelib.channels import journeys, mail, push, sms, topics, webhooks
 from chalicelib.channels.publication import NOT_TRIED, Publication, Result
 from chalicelib.stage import Stage
 
@@ -33,6 +33,8 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     "email": mail.send,
     "sms": sms.send,
     "push": push.send,
+    "journey": journeys.send,
+    "webhook": webhooks.send,
 }
 
 

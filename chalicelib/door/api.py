@@ -11,19 +11,33 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from chalicelib.door import bounded, cancelling, cloudevents, http, intake, keys, openapi
+from chalicelib.door import (
+    acknowledging,
+    bounded,
+    cancelling,
+    cloudevents,
+    digested,
+    http,
+    intake,
+    keys,
+    openapi,
+)
+from chalicelib.door.digested import Digested
 from chalicelib.door.http import Answer, Problem, Request
 from chalicelib.door.intake import Accepted, Checked, Conflict
 from chalicelib.door.keys import Key
 from chalicelib.errors import FieldError, InvalidEvent, TransientError
 from chalicelib.events.event import is_id
+from chalicelib.events.step import run_of
 from chalicelib.lanes import persons
+from chalicelib.patience import Patience
 from chalicelib.plan import catalog
 from chalicelib.plan.compose import compose, destination_tag, event_tag
 from chalicelib.plan.plan import plan
+from chalicelib.rules.destinations import webhook_of
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
-from chalicelib.store import ledger, receipts, statuses
+from chalicelib.store import audit, ledger, receipts, statuses
 from chalicelib.store.receipts import Receipt
 from chalicelib.store.record import EventKey, Record
 from chalicelib.words.render import templates
@@ -33,19 +47,24 @@ def post_event(request: Request) -> Answer:
     """`POST /events`: one event; 202 accepted, 200 duplicate, or its plan where it is a dry run."""
     key = keys.require(request, "send")
     dry_run = _flag(http.query(request, "dry_run"), "dry_run")
-    checked = _check(cloudevents.read_event(request), key, request.stage)
+    checked = check(cloudevents.read_event(request), key, request.stage)
     if dry_run:
-        return Answer(200, bounded.plan(_planned(request, checked)))
+        return Answer(200, bounded.plan(planned(request.stage, request.patience, checked)))
     [result] = intake.accept(request.stage, [checked], key.name, request.patience)
     if not isinstance(result, Accepted):
         raise _refusal(result)
     return Answer(200 if result.status == "duplicate" else 202, _accepted(result, checked))
 
 
-def _planned(request: Request, checked: Checked) -> dict[str, Any]:
-    """The plan of an event, for its persons as they are known."""
-    stage, event, lane = request.stage, checked.event, checked.lane
-    rules, patience = routing(stage.name), request.patience
+def planned(stage: Stage, patience: Patience, checked: Checked) -> dict[str, Any]:
+    """The plan of an event, for its persons as they are known.
+
+    Raises
+    ------
+    Problem : 503 where people cannot be read right now.
+    """
+    event, lane = checked.event, checked.lane
+    rules = routing(stage.name)
     try:
         known = patience.ask(lambda: persons.read(stage, rules, lane, [event], patience.left()))
     except (TransientError, ClientError):
@@ -67,7 +86,7 @@ def post_batch(request: Request) -> Answer:
         try:
             if not isinstance(raw, dict):
                 raise Problem(400, "not-an-event", "An event must be a JSON object.")
-            good.append((position, _check(raw, key, request.stage)))
+            good.append((position, check(raw, key, request.stage)))
             results.append({})
         except Problem as problem:
             results.append(_rejected(raw, problem))
@@ -94,11 +113,33 @@ def get_event(request: Request, event_id: str) -> Answer:
         raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
     try:
         told = _receipts(request, found)
+        at = acknowledging.since(request.stage, request.patience, found)
+        waits = _digests(request, found)
     except (TransientError, ClientError):
-        raise Problem(
-            503, "unavailable", "The receipts cannot be read right now.", headers=http.RETRY
-        ) from None
-    return Answer(200, life(found, told))
+        detail = "What became of it cannot be read right now."
+        raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
+    acknowledged = {"acknowledged": at} if at else {}
+    return Answer(200, {**life(found, told, waits), **acknowledged})
+
+
+def acknowledge_event(request: Request, event_id: str) -> Answer:
+    """`POST /events/{id}/ack`: somebody is on it, and its journey sends nothing more."""
+    key = keys.require(request, "send")
+    wanted = http.query(request, "source").get("source")
+    try:
+        found = _find(request, event_id, key, wanted)
+        # A step's id cannot be guessed: who knows it was told of it.
+        if found is None or not (key.may_source(found.source) or run_of(found.id, found.source)):
+            raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
+        if not acknowledging.can_be(found):
+            detail = "The event began no journey, so that nothing waits for somebody."
+            raise Problem(409, "nothing-waits", detail)
+        _put_down(request, key, "acknowledge", found)
+        at = acknowledging.acknowledge(request.stage, request.patience, found)
+    except (TransientError, ClientError):
+        detail = "The event cannot be acknowledged right now. Send it again as it is."
+        raise Problem(503, "unavailable", detail, headers=http.RETRY) from None
+    return Answer(200, {**life(found), "acknowledged": at})
 
 
 def delete_event(request: Request, event_id: str) -> Answer:
@@ -107,7 +148,8 @@ def delete_event(request: Request, event_id: str) -> Answer:
     wanted = http.query(request, "source").get("source")
     try:
         found = _find(request, event_id, key, wanted)
-        if found is not None and key.may_source(found.source) and found.status == statuses.HELD:
+        if found is not None and key.may_source(found.source) and cancelling.can_be(found):
+            _put_down(request, key, "cancel", found)
             found = cancelling.cancel(request.stage, found, f"cancelled by {key.name}")
     except (TransientError, ClientError):
         detail = "The event cannot be cancelled right now. Send it again as it is."
@@ -115,17 +157,31 @@ def delete_event(request: Request, event_id: str) -> Answer:
     if found is None or not key.may_source(found.source):
         raise Problem(404, "no-such-event", "No event has this id, or this key may not see it.")
     if found.status != statuses.CANCELLED:
-        detail = f"The event is {found.status}: only what is held can be cancelled."
+        # What the ledger still calls held has been released: its lane is about it.
+        now = "on its way" if found.status == statuses.HELD else found.status
+        detail = f"The event is {now}: only what is held can be cancelled."
         raise Problem(409, "not-held", detail)
     return Answer(200, life(found))
 
 
+def _put_down(request: Request, key: Key, what: str, record: Record) -> None:
+    """Have the audit log say so."""
+    request.patience.ask(lambda: audit.write(request.stage, key.name, what, record.id))
+
+
 def _receipts(request: Request, record: Record) -> list[Receipt]:
-    """What SES has said of an event's mails; asked for only where a mail may have gone out."""
-    if not any(name.endswith(":email") for name in (*record.sent, *record.unknown)):
+    """What is known afterwards of what was sent; asked for only where a mail or a post may have gone out."""
+    if not any(has_receipts(name) for name in (*record.sent, *record.unknown)):
         return []
     stage, tag = request.stage, event_tag(record.id, record.source)
     return request.patience.ask(lambda: receipts.of_event(stage, tag))
+
+
+def _digests(request: Request, record: Record) -> list[Digested]:
+    """What became of what rules gathered of an event; asked for only where they did."""
+    if not record.digests or record.status == statuses.CANCELLED:
+        return []
+    return request.patience.ask(lambda: digested.of_event(request.stage, record))
 
 
 def _find(request: Request, event_id: str, key: Key, wanted: str | None) -> Record | None:
@@ -188,8 +244,10 @@ def refuse_method(method: str, allowed: Sequence[str]) -> Answer:
     raise Problem(405, "method", detail, headers=headers)
 
 
-def life(record: Record, told: Sequence[Receipt] = ()) -> dict[str, Any]:
-    """An event's record as it is shown, with its receipts: no words, no person."""
+def life(
+    record: Record, told: Sequence[Receipt] = (), gathered: Sequence[Digested] = ()
+) -> dict[str, Any]:
+    """An event's record as it is shown, with its receipts and its digests: no words, no person."""
     timeline = [line.split(" ", 1) for line in record.timeline]
     found: dict[str, Any] = {
         "id": record.id,
@@ -205,6 +263,11 @@ def life(record: Record, told: Sequence[Receipt] = ()) -> dict[str, Any]:
     }
     if record.status == statuses.HELD:
         found["held"] = {"until": record.until, "why": record.reason}
+    if gathered:
+        found["digests"] = [one.shown() for one in gathered]
+        dues = [one.until for one in gathered if one.waits]
+        if record.status == statuses.GATHERED and len(dues) == len(gathered):
+            found["held"] = {"until": min(dues), "why": record.reason}
     if record.sent:
         found["outcomes"] = {name: outcome(name, told) for name in record.sent}
     if told:
@@ -228,12 +291,20 @@ def life(record: Record, told: Sequence[Receipt] = ()) -> dict[str, Any]:
 
 
 def outcome(name: str, told: Sequence[Receipt]) -> str:
-    """What became of what was sent to a destination: the gravest word of its receipts."""
-    if not name.endswith(":email"):
+    """What became of what was sent to a destination: the gravest word of a mail's receipts, the last of a post's,
+    which can be redriven."""
+    if not has_receipts(name):
         return statuses.NONE
     kinds = [receipt.kind for receipt in told if receipt.destination == destination_tag(name)]
+    if webhook_of(name):
+        return kinds[-1] if kinds else statuses.AWAITED
     order = list(statuses.RECEIPTS)
     return max(kinds, key=order.index, default=statuses.AWAITED)
+
+
+def has_receipts(name: str) -> bool:
+    """Whether anything is told afterwards of what went to a destination."""
+    return name.endswith(":email") or bool(webhook_of(name))
 
 
 def _named(receipt: Receipt, record: Record) -> str:
@@ -242,7 +313,13 @@ def _named(receipt: Receipt, record: Record) -> str:
     return names.get(receipt.destination, receipt.destination)
 
 
-def _check(raw: dict[str, Any], key: Key, stage: Stage) -> Checked:
+def check(raw: dict[str, Any], key: Key, stage: Stage) -> Checked:
+    """An event that this key may send, and that can be delivered.
+
+    Raises
+    ------
+    Problem : 403, 413, 422, with the fields at fault.
+    """
     event_type = raw.get("type")
     if isinstance(event_type, str) and not key.may_type(event_type):
         raise Problem(403, "event-type", f"The key {key.name} is not for this event type.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.door import inlet, intake
@@ -23,6 +22,7 @@ from chalicelib.names import BUS
 from chalicelib.patience import Patience
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
+from chalicelib.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -13,14 +12,16 @@ from chalicelib.door import http
 from chalicelib.door.http import Problem, Request
 from chalicelib.errors import FieldError
 from chalicelib.events import event
+from chalicelib.events.trace import TRACEPARENT, trace_of
+from chalicelib.regex import regex
 
 IDEMPOTENCY_KEY: Final = "^[!-~]{1,256}$"
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
 PLAIN: Final = "application/json"
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\Z')
-_ESCAPE: Final = re.compile(r"\\(.)")
-_KEY: Final = re.compile(IDEMPOTENCY_KEY.removesuffix("$") + r"\Z")
+_QUOTED: Final = regex(r'"((?:[^"\\]|\\.)*)"\Z')
+_ESCAPE: Final = regex(r"\\(.)")
+_KEY: Final = regex(IDEMPOTENCY_KEY.removesuffix("$") + r"\Z")
 
 
 def read_event(request: Request) -> Any:
@@ -43,7 +44,8 @@ def read_event(request: Request) -> Any:
         raise Problem(415, "content-type", f"Send the event as {PLAIN} or {STRUCTURED}.")
     if not isinstance(raw, dict):
         raise Problem(400, "not-an-event", "The body must be one JSON object: the event.")
-    return _with_idempotency_key(raw, request.headers.get("idempotency-key"))
+    raw = _with_idempotency_key(raw, request.headers.get("idempotency-key"))
+    return _with_trace(raw, request)
 
 
 def read_batch(request: Request) -> list[Any]:
@@ -64,7 +66,7 @@ def read_batch(request: Request) -> list[Any]:
         raise Problem(400, "not-a-batch", "The body must be a JSON array of events.")
     if len(raw) > http.BATCH_EVENTS:
         raise Problem(422, "too-many", f"A batch has {http.BATCH_EVENTS} events at the most.")
-    return raw
+    return [_with_trace(each, request) for each in raw]
 
 
 def _is_binary(request: Request) -> bool:
@@ -105,6 +107,14 @@ def _unescaped(value: str) -> str:
     quoted = _QUOTED.match(value)
     text = _ESCAPE.sub(r"\1", quoted[1]) if quoted else value
     return unquote(text, errors="strict")
+
+
+def _with_trace(raw: Any, request: Request) -> Any:
+    """An event is part of the request's trace, unless it names its own."""
+    traceparent = request.headers.get(TRACEPARENT)
+    if not trace_of(traceparent) or not isinstance(raw, dict):
+        return raw
+    return raw if raw.get(TRACEPARENT) is not None else {**raw, TRACEPARENT: traceparent}
 
 
 def _with_idempotency_key(raw: dict[str, Any], key: str | None) -> dict[str, Any]:

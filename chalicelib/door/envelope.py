@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 from chalicelib.door.keys import lies_beneath
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events.event import MAX_SOURCE
+from chalicelib.values import dataclass
 
 DETAIL_TYPE: Final = "Heraldo Event"
 ALARM_DETAIL_TYPE: Final = "CloudWatch Alarm State Change"

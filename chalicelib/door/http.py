@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from chalicelib.errors import FieldError, HeraldoError
 from chalicelib.events import bounds
 from chalicelib.patience import Patience
+from chalicelib.regex import regex
 from chalicelib.stage import Stage
+from chalicelib.values import dataclass
 
 EVENT_BYTES: Final = 256 * 1024
 BATCH_BYTES: Final = 1024 * 1024
@@ -65,7 +67,8 @@ class Request:
     """A request as the routes see it: header names in lower case, every value of a query parameter,
     and the stage that it came to.
 
-    `url` is the address that was called, where API Gateway tells it.
+    `url` is the address that was called, where API Gateway tells it; `seen` what the access log will say
+    of it, beside its route.
     """
 
     headers: Mapping[str, str]
@@ -75,6 +78,7 @@ class Request:
     caller_arn: str = ""
     url: str = ""
     patience: Patience = field(default_factory=lambda: Patience(ANSWER_SECONDS))
+    seen: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def content_type(request: Request) -> str:
     return media.strip().lower()
 
 
-_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([^\s"';]*)""", re.IGNORECASE)
+_CHARSET: Final = regex(r"""charset\s*=\s*["']?([^\s"';]*)""", re.IGNORECASE)
 
 
 def query(request: Request, *names: str) -> dict[str, str]:
@@ -174,7 +178,7 @@ def query(request: Request, *names: str) -> dict[str, str]:
     return {name: values[0] for name, values in request.query.items() if values}
 
 
-_PARAMETER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_PARAMETER: Final = regex(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 
 def read_json(body: bytes, *, most_bytes: int) -> Any:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib import aws, log
+from chalicelib import aws, log, metrics
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError, TransientError
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
@@ -27,6 +27,7 @@ from chalicelib.lanes.enqueue import enqueue
 from chalicelib.lanes.queues import group_id
 from chalicelib.patience import Patience
 from chalicelib.plan.compose import Composed, event_tag, rehearse
+from chalicelib.plan.journeys import stopped_by
 from chalicelib.plan.timing import DELIVERAT
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
@@ -36,6 +37,7 @@ from chalicelib.store import claims as ledger_claims
 from chalicelib.store import fingerprint, secrets, statuses
 from chalicelib.store.holds import Hold
 from chalicelib.store.record import EventKey, Record, now_text
+from chalicelib.values import dataclass
 from chalicelib.words.render import RenderError, Templates, templates
 
 EVENT_BYTES: Final = 256 * 1024
@@ -131,42 +133,63 @@ def accept(
     A `TransientError` among the results says that this event was not taken and may be sent again. So
     it is with every event behind it that has its ordering key, which would overtake it otherwise.
     """
+    rules = routing(stage.name)
     try:
-        claims = [_Claim(c, sender, _addresses(stage, c.event, patience)) for c in checked]
+        claims = [_Claim(c, sender, _hashes(stage, c.event, patience), rules) for c in checked]
     except TransientError as error:
         return [error for _ in checked]
     _claim(stage, claims, patience)
     ready = _in_order(claims)
     _schedule(stage, [claim for claim in ready if claim.hold is not None], patience)
     _enqueue(stage, [claim for claim in ready if claim.hold is None], patience)
-    return [claim.result() for claim in claims]
+    results = [claim.result() for claim in claims]
+    _count(stage, claims, results)
+    return results
 
 
-def _addresses(stage: Stage, found: Event, patience: Patience) -> dict[str, str]:
-    """What stands in the ledger for the addresses that came with an event.
+def _count(
+    stage: Stage,
+    claims: Sequence[_Claim],
+    results: Sequence[Accepted | Conflict | TransientError],
+) -> None:
+    """Tell CloudWatch what was taken. What a test key sent is nobody's figure."""
+    tally = metrics.Tally(stage.name)
+    for claim, result in zip(claims, results, strict=True):
+        if isinstance(result, Accepted) and not claim.checked.test:
+            tally.add(result.status, result.lane, claim.event.type)
+    tally.tell()
+
+
+def _hashes(stage: Stage, found: Event, patience: Patience) -> dict[str, str]:
+    """What stands in the ledger for whom an event is for, and for the addresses that came with it.
 
     Raises
     ------
     TransientError : the key of their hashes cannot be read.
     """
-    given = {"email": found.email, "phone": found.phone}
+    given = {"recipient": found.recipient, "email": found.email, "phone": found.phone}
     if not any(given.values()):
         return {}
     hash_of = patience.for_another().ask(lambda: secrets.of(stage)).hash_of
-    return {name: hash_of(address) for name, address in given.items() if address}
+    return {name: hash_of(text) for name, text in given.items() if text}
 
 
 class _Claim:
     """One event on its way into the ledger and the queue."""
 
-    def __init__(self, checked: Checked, sender: str, addresses: Mapping[str, str]) -> None:
+    def __init__(
+        self, checked: Checked, sender: str, hashes: Mapping[str, str], rules: Routing
+    ) -> None:
         self.checked = checked
         self.sender = sender
         self.lane = checked.lane
         named = bool(checked.event.id)
         self.event = checked.event if named else checked.event.with_id(uuid.uuid4().hex)
         said = checked.event if checked.timed else replace(checked.event, time=None)
+        addresses = {name: keyed for name, keyed in hashes.items() if name != "recipient"}
         self.fields = fingerprint.of(said, addresses)
+        # By its recipient, or else by the address that came with it.
+        self.whose = next(iter(hashes.values()), "")
         # Without an id, equal content within FIFO's five minutes is one event: this finds it.
         self.content = "" if named else self._content()
         self.duplicate = False
@@ -174,6 +197,9 @@ class _Claim:
         self.error: Conflict | TransientError | None = None
         self.to_queue = False
         self.hold = _hold(self.event, self.lane)
+        decision = checked.composed.decision
+        # What a test key sent changes nothing for anybody.
+        self.stops = () if checked.test else stopped_by(self.event, decision, rules)
 
     @property
     def key(self) -> EventKey:
@@ -198,6 +224,7 @@ class _Claim:
             fields=self.fields,
             sender=self.sender,
             test=self.checked.test,
+            whose=self.whose,
         )
         record.enter(statuses.ACCEPTED if self.hold is None else statuses.HELD, now_text())
         if self.hold is not None:
@@ -250,7 +277,7 @@ def _claim(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:
         else:
             first[claim.key] = claim
     firsts, lanes = list(first.values()), routing(stage.name).lanes
-    wanted = [ledger_claims.Claim(c.record(), c.content, c.hold) for c in firsts]
+    wanted = [ledger_claims.Claim(c.record(), c.content, c.hold, c.stops) for c in firsts]
     for claim, known in zip(firsts, ledger_claims.claim(stage, wanted, patience), strict=True):
         if known is None:
             claim.to_queue = True
@@ -294,7 +321,7 @@ def _schedule(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> Non
     happen."""
     if not claims:
         return
-    _ = stage.client("scheduler"), stage.place  # made by one thread
+    _ = stage.place  # asked for once
     own = patience.for_another()
 
     def schedule(claim: _Claim) -> None:

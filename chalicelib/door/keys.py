@@ -10,15 +10,19 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib import names
+from chalicelib import aws, log, names
 from chalicelib.door import http
 from chalicelib.door.http import Problem, Request
 from chalicelib.errors import TransientError
+from chalicelib.patience import Patience
+from chalicelib.regex import regex
+from chalicelib.stage import Stage
+from chalicelib.values import dataclass
 
 SCOPES: Final = ("send", "read", "people", "admin")
 # How long a worker trusts what it read: a revoked key is refused at the latest after this.
@@ -27,7 +31,7 @@ CACHE_SECONDS: Final = 60
 # whoever creates the key that was just refused need not wonder for a minute why it does not work.
 UNKNOWN_SECONDS: Final = 3
 _CACHE_KEYS: Final = 1_000
-_BEARER: Final = re.compile(r"Bearer +([A-Za-z0-9_-]{16,128})\Z", re.IGNORECASE)
+_BEARER: Final = regex(r"Bearer +([A-Za-z0-9_-]{16,128})\Z", re.IGNORECASE)
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="heraldo"'}
 
 _cache: dict[str, tuple[float, Key | None]] = {}
@@ -84,6 +88,7 @@ def require(request: Request, scope: str) -> Key:
         read right now.
     """
     key = _caller(request)
+    request.seen["key"] = key.name
     if not key.may(scope):
         raise Problem(403, "scope", f"The key {key.name} lacks the scope {scope}.")
     return key
@@ -96,7 +101,7 @@ def _caller(request: Request) -> Key:
     if match is None:
         detail = "Send the header Authorization: Bearer <key>."
         raise Problem(401, "no-key", detail, headers=_CHALLENGE)
-    key = _look_up(request, hash_of(match[1]))
+    key = find(request.stage, request.patience, hash_of(match[1]))
     if key is None:
         detail = "This key is not known, or was revoked."
         raise Problem(401, "unknown-key", detail, headers=_CHALLENGE)
@@ -117,14 +122,19 @@ def _signed(arn: str) -> Key:
     return Key(name, frozenset(("admin",)), (name,))
 
 
-def _look_up(request: Request, key_hash: str) -> Key | None:
+def find(stage: Stage, patience: Patience, key_hash: str) -> Key | None:
+    """The key of this hash, as it was within `CACHE_SECONDS`.
+
+    Raises
+    ------
+    Problem : 503 where keys cannot be read right now.
+    """
     now = time.monotonic()
     cached = _cache.get(key_hash)
     if cached is not None and cached[0] > now:
         return cached[1]
-    stage = request.stage
     try:
-        answer = request.patience.ask(
+        answer = patience.ask(
             lambda: stage.dynamodb.get_item(
                 TableName=stage.table("keys"), Key={"hash": {"S": key_hash}}
             )
@@ -137,11 +147,34 @@ def _look_up(request: Request, key_hash: str) -> Key | None:
     if len(_cache) >= _CACHE_KEYS:  # a guesser must not fill the worker's memory
         _cache.clear()
     _cache[key_hash] = (now + (CACHE_SECONDS if found else UNKNOWN_SECONDS), found)
+    if item and found:
+        _note_use(stage, key_hash, item["used"]["S"] if "used" in item else "")
     return found
 
 
-def _from_item(item: Mapping[str, Any]) -> Key:
+def _note_use(stage: Stage, key_hash: str, last: str) -> None:
+    """Put down on which day (UTC) a key was last used: once a day, and where it cannot be, not."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    if last >= today:
+        return
+    try:
+        stage.dynamodb.update_item(
+            TableName=stage.table("keys"),
+            Key={"hash": {"S": key_hash}},
+            UpdateExpression="SET #used = :today",
+            # Revoked meanwhile, it must not come back.
+            ConditionExpression="attribute_exists(#hash)",
+            ExpressionAttributeNames={"#hash": "hash", "#used": "used"},
+            ExpressionAttributeValues={":today": {"S": today}},
+        )
+    except aws.FAILURES as error:
+        log.warning("a key's use is not put down", reason=aws.code_of(error))
+
+
+def _from_item(item: Mapping[str, Any]) -> Key | None:
     name = item["name"]["S"]
+    if "expires" in item and float(item["expires"]["N"]) <= time.time():
+        return None  # DynamoDB takes it away some day
     return Key(
         name=name,
         scopes=frozenset(item["scope"]["S"].split()),

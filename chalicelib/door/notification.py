@@ -9,17 +9,17 @@ import base64
 import binascii
 import email.utils
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events.addresses import email_problem, normal_email
+from chalicelib.regex import regex
 from chalicelib.store import statuses, stops
 from chalicelib.store.receipts import Receipt
 from chalicelib.store.record import text_of
+from chalicelib.values import dataclass
 
 # What SES publishes where it has been told to publish: an event destination, a topic of an identity.
 _GREETING: Final = "Successfully validated SNS topic for Amazon SES event publishing."
@@ -33,12 +33,12 @@ _BOUNCES: Final = {
     "Undetermined": stops.SOFT_BOUNCE,
 }
 # Tags as `plan.compose` makes them; a message id as SES does, which stands in a key.
-_EVENT: Final = re.compile(r"[0-9a-f]{32}\Z")
-_DESTINATION: Final = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")
-_MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9._@=+-]{1,200}\Z")
+_EVENT: Final = regex(r"[0-9a-f]{32}\Z")
+_DESTINATION: Final = regex(r"[A-Za-z0-9_-]{1,256}\Z")
+_MESSAGE_ID: Final = regex(r"[A-Za-z0-9._@=+-]{1,200}\Z")
 # SES's words and the codes of mail servers (MailboxFull, 5.1.1). What else stands there may name somebody.
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z -]{0,63}\Z")
-_STATUS: Final = re.compile(r"\d(\.\d{1,3}){2}\Z")
+_WORD: Final = regex(r"[A-Za-z][A-Za-z -]{0,63}\Z")
+_STATUS: Final = regex(r"\d(\.\d{1,3}){2}\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,12 @@ def _json(description: str, schema: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+_TRACE: Final[dict[str, Any]] = {
+    "name": "traceparent",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "The trace that the request is part of, as W3C has it. Events that name none are part of it.",
+}
 _BATCH: Final[dict[str, Any]] = {
     "type": "array",
     "maxItems": http.BATCH_EVENTS,
@@ -217,6 +223,7 @@ def _paths() -> dict[str, Any]:
                         "schema": {"type": "string", "pattern": cloudevents.IDEMPOTENCY_KEY},
                         "description": "Stands for the id of an event that has none.",
                     },
+                    _TRACE,
                 ],
                 "requestBody": {
                     "required": True,
@@ -246,6 +253,7 @@ def _paths() -> dict[str, Any]:
                 "summary": "Send up to 500 events",
                 "description": "One result per event, in order; a bad event never blocks a good one. "
                 "Also as application/cloudevents-batch+json (components/requestBodies).",
+                "parameters": [_TRACE],
                 "requestBody": {
                     "required": True,
                     # A second type of content makes openapi-python-client write what does not import.
@@ -283,6 +291,17 @@ def _paths() -> dict[str, Any]:
                 "parameters": _event_parameters(),
                 "responses": {
                     "200": _json("It is cancelled", "Life"),
+                    **_refusals(400, 401, 403, 404, 409, 503),
+                },
+            },
+        },
+        "/events/{id}/ack": {
+            "post": {
+                "operationId": "acknowledgeEvent",
+                "summary": "Somebody is on it: its journey sends nothing more",
+                "parameters": _event_parameters(),
+                "responses": {
+                    "200": _json("It is acknowledged", "Life"),
                     **_refusals(400, 401, 403, 404, 409, 503),
                 },
             },

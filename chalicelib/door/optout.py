@@ -6,36 +6,28 @@ https://www.rfc-editor.org/rfc/rfc8058
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-import jinja2
 from botocore.exceptions import ClientError
 
 from chalicelib import names
-from chalicelib.door.http import RETRY, Answer, Request
-from chalicelib.door.optout_words import WORDS
+from chalicelib.door import page
+from chalicelib.door.http import Answer, Request
 from chalicelib.errors import TransientError
 from chalicelib.plan.preferences import wants
 from chalicelib.rules.destinations import CHANNELS, parse, topic_of
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Category, Routing
-from chalicelib.store import people, register, secrets, tokens
+from chalicelib.store import people, register, tokens
 from chalicelib.store.people import Person
 from chalicelib.store.record import now_text
 from chalicelib.store.tokens import Grant, TokenError
-from chalicelib.words import locales
 from chalicelib.words.render import templates
 
-FOLDER: Final = Path(__file__).parent / "pages"
 BODY_BYTES: Final = 16 * 1024
-_HTML: Final = "text/html; charset=utf-8"
 # How somebody said what they want, as it is kept.
 _BY_BUTTON: Final = "one-click"
 _BY_PAGE: Final = "unsubscribe page"
@@ -59,7 +51,7 @@ def post_unsubscribe(request: Request, token: str) -> Answer:
         button = _ONE_CLICK[1] in form.get(_ONE_CLICK[0], ())
         asked = form.get("do")
         if _category(request, grant).critical or not (button or asked in (["stop"], ["again"])):
-            return _sorry(grant.locale, 400)
+            return page.sorry(grant.locale, 400)
         choice = {(grant.category, grant.channel): not button and asked == ["again"]}
         how = _BY_BUTTON if button else _BY_PAGE
         person = _choose(request, grant, choice, how)
@@ -85,7 +77,7 @@ def post_preferences(request: Request, token: str) -> Answer:
         form = _form(request)
         want, on, off = (set(form.get(name, ())) for name in ("want", "on", "off"))
         if not on | off:
-            return _sorry(grant.locale, 400)
+            return page.sorry(grant.locale, 400)
         categories = routing(request.stage.name).categories.values()
         choice = {
             (category.name, channel): name in want
@@ -112,24 +104,13 @@ def _with_grant(request: Request, token: str, do: Any) -> Answer:
     try:
         return do(_grant(request, token))  # type: ignore[no-any-return]
     except TokenError as error:
-        return _sorry(error.locale or _asked_locale(request), 410 if error.is_old else 404)
+        return page.sorry(error.locale or page.asked_locale(request), 410 if error.is_old else 404)
     except (TransientError, ClientError):
-        return _sorry(_asked_locale(request), 503)
+        return page.sorry(page.asked_locale(request), 503)
 
 
 def _grant(request: Request, token: str) -> Grant:
-    now = time.time()
-    keys = request.patience.ask(lambda: secrets.of(request.stage)).tokens
-    try:
-        return tokens.read(keys, token, now)
-    except TokenError as error:
-        if error.is_old:
-            raise
-        # Signed, maybe, with a key that this worker does not know of yet.
-        newer = request.patience.ask(lambda: secrets.fresh(request.stage)).tokens
-        if newer == keys:
-            raise
-        return tokens.read(newer, token, now)
+    return page.by_token(request, lambda keys: tokens.read(keys, token, time.time()))
 
 
 def _known(request: Request, grant: Grant) -> dict[str, Any]:
@@ -209,7 +190,7 @@ def _kind_page(
     erased: bool = False,
 ) -> Answer:
     category = _category(request, grant)
-    return _page(
+    return page.page(
         "unsubscribe",
         grant.locale,
         token=token,
@@ -243,7 +224,7 @@ def _choice_page(
         for category in sorted(rules.categories.values(), key=lambda found: found.critical)
     ]
     undo = [(".".join(pair), on) for pair, on in (changed or {}).items()]
-    return _page(
+    return page.page(
         "preferences",
         grant.locale,
         rows=rows,
@@ -267,65 +248,3 @@ def _named(category: str, locale: str) -> str:
     """What a category is called to people: the foot of mails says it, in their language."""
     said = templates().foot(locale).get("categories") or {}
     return str(said.get(category) or category.replace("-", " ").capitalize())
-
-
-def _asked_locale(request: Request) -> str:
-    """The first language that a browser asks for and that there is."""
-    for part in request.headers.get("accept-language", "").split(","):
-        found = locales.nearest(part.partition(";")[0].strip(), tuple(WORDS)) if part else None
-        if found:
-            return found
-    return next(iter(WORDS))
-
-
-def _sorry(locale: str, status: int) -> Answer:
-    headers = RETRY if status == 503 else {}
-    return _page("sorry", locale, status=status, headers=headers)
-
-
-def _page(
-    name: str,
-    locale: str,
-    *,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    **shown: Any,
-) -> Answer:
-    language = locales.nearest(locale, tuple(WORDS)) or next(iter(WORDS))
-    shop = templates().environment.shop
-    html = (
-        _environment()
-        .get_template(f"{name}.html.j2")
-        .render(
-            words=WORDS[language],
-            language=language,
-            shop=shop,
-            style=_style()[0],
-            status=status,
-            **shown,
-        )
-    )
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_style()[1]}'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
-    found = {"Content-Security-Policy": policy, "X-Robots-Tag": "noindex", **(headers or {})}
-    return Answer(status, html, _HTML, found)
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@functools.cache
-def _style() -> tuple[str, str]:
-    """The style sheet of all pages, and its hash for the policy."""
-    text = (FOLDER / "pages.css").read_text("utf-8")
-    return text, base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -6,30 +6,30 @@ Patch does: null takes away. https://www.rfc-editor.org/rfc/rfc7396
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.errors import FieldError
 from chalicelib.events import event
 from chalicelib.events.addresses import email_problem, normal_email, phone_problem
 from chalicelib.events.zones import canonical, zone_problem
+from chalicelib.regex import regex
 from chalicelib.rules.destinations import CHANNELS
 from chalicelib.rules.routing import Category
 from chalicelib.spelling import did_you_mean
 from chalicelib.store.people import Person
+from chalicelib.values import dataclass
 
 FIELDS: Final = ("locale", "time_zone", "email", "phone", "push", "preferences", "consent")
 PUSH_ENDPOINTS: Final = 20
 ENDPOINT: Final = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:endpoint/[A-Za-z0-9_./-]{1,400}$"
 HOW_CHARACTERS: Final = 300
-_LINE: Final = re.compile(event.LINE.removesuffix("$") + r"\Z")
-_ENDPOINT: Final = re.compile(ENDPOINT.removesuffix("$") + r"\Z")
-_LOCALE: Final = re.compile(event.LOCALE.removesuffix("$") + r"\Z")
+_LINE: Final = regex(event.LINE.removesuffix("$") + r"\Z")
+_ENDPOINT: Final = regex(ENDPOINT.removesuffix("$") + r"\Z")
+_LOCALE: Final = regex(event.LOCALE.removesuffix("$") + r"\Z")
 # It stands in an address.
 ID: Final = r"^[^\u0000-\u001f\u007f-\u009f%/]+$"
-_ID: Final = re.compile(ID.removesuffix("$") + r"\Z")
+_ID: Final = regex(ID.removesuffix("$") + r"\Z")
 
 Said = Mapping[str, Any]
 """What is said of a person, checked and in normal form; null for what is to be taken away."""

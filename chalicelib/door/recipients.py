@@ -12,7 +12,7 @@ from chalicelib.door import cancelling, http, keys, profile
 from chalicelib.door.http import Answer, Problem, Request
 from chalicelib.errors import FieldError, TransientError
 from chalicelib.rules.reading import routing
-from chalicelib.store import people, register
+from chalicelib.store import audit, people, register, secrets
 from chalicelib.store.people import Person
 from chalicelib.store.record import now_text
 
@@ -75,6 +75,8 @@ def delete(request: Request, given: str) -> Answer:
     key = keys.require(request, SCOPE)
     http.query(request)
     person_id = _id(given)
+    whose = _asked(lambda: secrets.of(request.stage).hash_of(person_id))
+    _asked(lambda: audit.write(request.stage, key.name, "person-erase", whose))
     waited = _asked(lambda: cancelling.erase(request.stage, person_id))
     was_there = _asked(
         lambda: register.erase(request.stage, person_id, now_text(), request.patience)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from chalicelib.door import bounded, profile
 from chalicelib.events import addresses, event
 from chalicelib.plan import catalog
+from chalicelib.plan.gathering import WHY_LEFT_OUT
 from chalicelib.plan.timing import WHY_HELD
 from chalicelib.rules.destinations import CHANNELS
 from chalicelib.store.statuses import RECEIPTS, STATUSES
@@ -286,12 +287,19 @@ ANSWERS: Final[dict[str, Any]] = {
             "lane": _TEXT,
             "timeline": _list("Step"),
             "rules": _TEXTS,
-            "messages": {**_STRINGS, "description": "SNS's ids, by destination and locale."},
+            "messages": {
+                **_STRINGS,
+                "description": "SNS's or SES's ids, or of posts the `webhook-id`, by destination and locale.",
+            },
             "template": {"type": ["string", "null"]},
             "attempts": {"type": "integer"},
         },
         {
             "held": ref("Held"),
+            "digests": {
+                **_list("Digested"),
+                "description": "What rules gathered of it, and what became of that.",
+            },
             "outcomes": {
                 "type": "object",
                 "additionalProperties": {"enum": list(RECEIPTS)},
@@ -306,8 +314,24 @@ ANSWERS: Final[dict[str, Any]] = {
                 "description": "To whom it did not go, by destination and channel, and why.",
             },
             "unknown": {**_TEXTS, "description": "Where it may have gone out, and nobody knows."},
+            "acknowledged": {**_MOMENT, "description": "Since when somebody is on it."},
             "key": {**_TEXT, "description": "The name of the key that sent it, or of who did so."},
             "test": {"type": "boolean"},
+        },
+    ),
+    "Digested": _object(
+        {
+            "rule": _TEXT,
+            "status": {
+                **_TEXT,
+                "description": "held while it waits, forgotten where its recipient was erased; else the digest's own.",
+            },
+            "until": {**_MOMENT, "description": "When its digest goes out, or went."},
+        },
+        {
+            "id": {**_TEXT, "description": "The digest, an event of its own in the ledger."},
+            "reason": {"enum": list(WHY_LEFT_OUT)},
+            "detail": _TEXT,
         },
     ),
     "Held": _object(
@@ -323,8 +347,13 @@ ANSWERS: Final[dict[str, Any]] = {
     ),
     "Receipt": _object(
         {"destination": _TEXT, "status": {"enum": list(RECEIPTS)}, "at": _MOMENT},
-        {"detail": {**_TEXT, "description": "SES's words for why."}},
-        description="What SES said of a mail after it had taken it.",
+        {
+            "detail": {
+                **_TEXT,
+                "description": "SES's words for why; of a post, the status or what went wrong.",
+            }
+        },
+        description="What SES said of a mail after it had taken it, or what became of a post.",
     ),
     "Step": _object({"at": _MOMENT, "status": _TEXT}),
     "Plan": _object(
@@ -339,14 +368,32 @@ ANSWERS: Final[dict[str, Any]] = {
             "messages": _list("PlannedMessage"),
             "warnings": {**_TEXTS, "description": "What to look at, and what is left out here."},
         },
-        {"held": ref("Held")},
+        {
+            "held": ref("Held"),
+            "digests": _list("PlannedDigest"),
+            "starts": {**_TEXTS, "description": "The journeys that it starts."},
+            "stops": {**_TEXTS, "description": "The journeys that it ends."},
+        },
+    ),
+    "PlannedDigest": _object(
+        {
+            "rule": _TEXT,
+            "until": {**_MOMENT, "description": "When its digest goes out, at the latest."},
+            "local": {**_TEXT, "description": "The same on its recipient's clock."},
+            "to": _TEXTS,
+            "why": _TEXT,
+        },
+        description="What a rule gathers of it, which goes out later with others.",
     ),
     "PlannedRule": _object(
         {"name": _TEXT, "matched": {"type": "boolean"}},
         {
             "to": _TEXTS,
+            "gathers": {"type": "boolean", "description": "It goes there in a digest."},
             "suppresses": {"type": "boolean"},
             "stops": {"type": "boolean"},
+            "starts_journeys": _TEXTS,
+            "stops_journeys": _TEXTS,
             "why": {**_TEXT, "description": "The first condition that failed."},
             "owner": _TEXT,
             "note": _TEXT,
@@ -356,15 +403,16 @@ ANSWERS: Final[dict[str, Any]] = {
         {
             "destination": _TEXT,
             "channel": _TEXT,
-            "locale": _TEXT,
-            "subject": {"type": "string"},
             "bodies": {**_STRINGS, "description": "The text for each protocol, `default` first."},
             "attributes": _STRINGS,
             "bytes": {"type": "integer"},
-            "template": _TEXT,
-            "sms": ref("Sms"),
         },
         {
+            # What is posted to a webhook has none of these four: it is the event, and no words.
+            "locale": _TEXT,
+            "subject": {"type": "string"},
+            "template": _TEXT,
+            "sms": ref("Sms"),
             "fallback_from": _TEXT,
             "html": {"type": "string", "description": "The HTML part of an e-mail."},
             "headers": {**_STRINGS, "description": "Of an e-mail, beside what SES writes itself."},

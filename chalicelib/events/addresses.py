@@ -6,8 +6,9 @@ line has `phonenumbers`, for it also reads numbers as people write them down.
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from chalicelib.regex import regex
 
 # https://www.rfc-editor.org/errata/eid1690
 EMAIL_CHARACTERS: Final = 254
@@ -15,15 +16,15 @@ _LOCAL_CHARACTERS: Final = 64
 # SES takes a local part in ASCII alone:
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL: Final = re.compile(rf"{_ATOM}(\.{_ATOM})*\Z")
-_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
+_LOCAL: Final = regex(rf"{_ATOM}(\.{_ATOM})*\Z")
+_LABEL: Final = regex(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)\Z")
 # The same as clients' generators read it, for whom `format: email` is a library more. Domains with letters
 # beyond ASCII are taken as well.
 _END: Final = "([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL: Final = rf"^{_ATOM}(\.{_ATOM})*@([A-Za-z0-9]{_END}\.)+[A-Za-z]{_END}$"
 # ITU-T E.164: a country's code, which begins with no 0, and 15 digits in all at the most.
 PHONE: Final = r"^\+[1-9][0-9]{7,14}$"
-_PHONE: Final = re.compile(PHONE.removesuffix("$") + r"\Z")
+_PHONE: Final = regex(PHONE.removesuffix("$") + r"\Z")
 
 
 def email_problem(text: str) -> str | None:

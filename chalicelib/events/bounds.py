@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.errors import FieldError
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 DEPTH: Final = 20
 FIELDS: Final = 5_000
@@ -64,7 +64,7 @@ _decoder: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_constant=lambda _: _NO_NUMBER
 )
 # U+FFFD is what a decoder, API Gateway's for one, puts where bytes were not UTF-8.
-_NO_TEXT: Final = re.compile("[\ud800-\udfff\ufffd]")
+_NO_TEXT: Final = regex("[\ud800-\udfff\ufffd]")
 _WHY_NO_TEXT: Final = {
     True: "U+FFFD, which stands for bytes that were not UTF-8: send the body as UTF-8",
     False: "half a surrogate pair, which is no character",

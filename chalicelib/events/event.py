@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.errors import FieldError, InvalidEvent
 from chalicelib.events.addresses import email_problem, normal_email, phone_problem
+from chalicelib.events.gathered import DIGEST, Gathered
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 # Together they are the ledger's key, of at most 2,048 and 1,024 bytes of UTF-8:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -51,10 +54,10 @@ ABSOLUTE_URI: Final = f"^[A-Za-z][A-Za-z0-9+.-]*:{_URI_CHARACTERS}+$"
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     # Python's $ would let a line break stand at the end.
-    return re.compile(pattern.removesuffix("$") + r"\Z")
+    return regex(pattern.removesuffix("$") + r"\Z")
 
 
-_SHOWN: Final = re.compile(r"[\w.-]{1,64}\Z")
+_SHOWN: Final = regex(r"[\w.-]{1,64}\Z")
 _EXTENSION_NAME: Final = _compiled(EXTENSION_NAME)
 _LOCALE: Final = _compiled(LOCALE)
 _LINE: Final = _compiled(LINE)
@@ -62,7 +65,7 @@ _JSON_TYPE: Final = _compiled(JSON_TYPE)
 _URI_REFERENCE: Final = _compiled(URI_REFERENCE)
 _ABSOLUTE_URI: Final = _compiled(ABSOLUTE_URI)
 # RFC 3339, section 5.6. Python's own reading knows forms that this does not have, and the reverse.
-_RFC_3339: Final = re.compile(
+_RFC_3339: Final = regex(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 )
 INT32: Final = (-(2**31), 2**31 - 1)
@@ -74,7 +77,8 @@ MOST_DAYS_AHEAD: Final = 366
 class Event:
     """Something happened. `data` and `extensions` are read, never changed.
 
-    `email` and `phone` are where its recipient is reached this time, whatever else is known.
+    `email` and `phone` are where its recipient is reached this time, whatever else is known. `digest`: it
+    stands for what a rule gathered, of which it was the last.
     """
 
     id: str
@@ -94,6 +98,7 @@ class Event:
     dataschema: str | None = None
     deliverat: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
+    digest: Gathered | None = None
 
     @property
     def ordering_key(self) -> str:
@@ -123,6 +128,8 @@ class Event:
             address = getattr(self, name)
             if address is not None:
                 attributes[name] = address
+        if self.digest is not None:
+            attributes[DIGEST] = self.digest.to_raw()
         text = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
         if "\ufffe" in text or "\uffff" in text:  # the two characters that SQS refuses
             text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
@@ -222,6 +229,7 @@ def parse(raw: object, *, default_id: str = "", default_source: str = "") -> Eve
         datacontenttype=content_type,
         dataschema=dataschema,
         extensions=extensions,
+        digest=None,
         **named,
         **times,
     )
@@ -312,6 +320,9 @@ def _check_extension(
 ) -> None:
     """Keep an unknown attribute if CloudEvents allows it (name: a-z and 0-9; value: no object)."""
     if name == "data_base64":
+        return
+    if name == DIGEST:
+        errors.append(FieldError(name, "is what Heraldo calls what it gathers: name it otherwise"))
         return
     if not isinstance(name, str) or not _EXTENSION_NAME.match(name):
         found = shown(name, "(attribute)")

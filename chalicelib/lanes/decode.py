@@ -1,28 +1,31 @@
-"""Read a queue message: a CloudEvent, or a ready-made message from a plain script."""
+"""Read a queue message: a CloudEvent, a ready-made message from a plain script, or a journey's step."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
+from dataclasses import replace
 from typing import Any, Final
 
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events import bounds, event
 from chalicelib.events.event import Event
+from chalicelib.events.gathered import DIGEST, Gathered
+from chalicelib.events.step import Step, is_step, read_step
+from chalicelib.regex import regex
 from chalicelib.words import limits
 
-_ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPED_SURROGATE: Final = regex(r"\\u[dD][89a-fA-F]")
 _READY_MADE: Final = frozenset(("sns_topic", "subject", "message"))
 
 
-def decode(body: str, *, default_id: str, default_source: str) -> Event | Publication:
-    """Read the body of a queue message: an event, or what is ready to be published as it stands.
+def decode(body: str, *, default_id: str, default_source: str) -> Event | Publication | Step:
+    """Read the body of a queue message: an event, what is ready to be published as it stands, or a step.
 
     Raises
     ------
-    PermanentError : it is neither form, or a form with something wrong in it. Says what, and shows
+    PermanentError : it is none of these, or a form with something wrong in it. Says what, and shows
         none of the content.
     """
     try:
@@ -35,12 +38,16 @@ def decode(body: str, *, default_id: str, default_source: str) -> Event | Public
         raise PermanentError("not-text", "the message has half a surrogate pair in it")
     if isinstance(raw, dict) and "sns_topic" in raw:
         return _ready_made(raw)
+    if isinstance(raw, dict) and "type" not in raw and is_step(raw):
+        return read_step(raw)
     if not isinstance(raw, dict) or "type" not in raw:
         raise PermanentError(
             "not-an-event",
             "the message is neither an event (type, data) nor ready-made (sns_topic, message)",
         )
-    return event.parse(raw, default_id=default_id, default_source=default_source)
+    gathered = raw.pop(DIGEST, None)
+    found = event.parse(raw, default_id=default_id, default_source=default_source)
+    return found if gathered is None else replace(found, digest=Gathered.read(gathered))
 
 
 class _NoNumber(Exception):

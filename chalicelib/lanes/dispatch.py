@@ -9,7 +9,7 @@ The promises rest on three facts:
 * What is done is deleted here before the invocation raises for the rest. That is safe with and
   without `ReportBatchItemFailures`; see docs/decisions/0003-partial-failure.md.
 
-Each step is a module: recall, plan.fate, publishing, settle, ending.
+Each step is a module: recall, plan.fate, publishing, settle, ending; what journeys add to them is journeys.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError, PermanentError, TransientError
-from chalicelib.lanes import ending, holding, queues, wakes
+from chalicelib.lanes import ending, gathering, holding, journeys, measuring, queues, wakes
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DEAD, DONE, KEPT, Item, permanent
 from chalicelib.lanes.publishing import publish
@@ -79,6 +79,7 @@ class Batch:
         except TransientError as error:
             ending.hand_all_back(self.invocation, self.items)
             raise Redeliver(_told(len(self.items), len(self.items), [str(error)])) from None
+        journeys.stop(self.invocation, self.items)
         suspected = suspect(self.items)
         if suspected is not None:
             self._alone(suspected)
@@ -88,8 +89,11 @@ class Batch:
     def _finish(self, items: Sequence[Item], others: Sequence[Item] = ()) -> None:
         """Deal with these. `others` were handed back already."""
         self._waves([item for item in items if not item.outcome and item.twin is None])
+        sent = self.invocation.clock()
         holding.hold(self.invocation, items)
         ending.record(self.invocation, items)
+        journeys.end(self.invocation, items)
+        measuring.tell(self.invocation, items, sent)
         early = self.opened.early
         raising = bool(others or early)
         kept = ending.acknowledge(self.invocation, items, self.opened.done, others, raising=raising)
@@ -141,6 +145,7 @@ class Batch:
                         item.outcome = KEPT
                 return
             heads = [self._heads(waiting) for waiting in keys.values()]
+            gathering.gather(run, [item for found in heads for item in found if item.shares])
             # A key is free once its dead letter is safe, not before: an event that stays in the
             # lane must not be overtaken.
             ending.bury(run, [item for found in heads for item in found])
@@ -184,8 +189,9 @@ class Batch:
             record.withheld = {**gone_of(record), **fate.composed.withheld}
             item.chooses = record.chosen != fate.composed.chosen
             record.chosen = dict(fate.composed.chosen)
-        item.publications = fate.publications
+        item.publications = journeys.addressed(item, fate.publications)
         item.count = fate.count
+        item.shares = fate.shares
         if fate.until is not None:
             item.hold = holding.hold_of(item, run.lane, fate.until, fate.reason)
             record.until = item.hold.due

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from chalicelib import log
 from chalicelib.lanes import queues
@@ -11,6 +12,9 @@ from chalicelib.lanes.item import DEAD, DONE, KEPT, Item
 from chalicelib.lanes.queues import DeadLetter, Received
 from chalicelib.lanes.settle import keep, wait_seconds
 from chalicelib.store import ledger, statuses
+
+WAITING: Final = "waiting"
+"""The reason of an event that failed in nothing itself, and comes again with another of its key."""
 
 
 def bury(run: Invocation, items: Sequence[Item]) -> None:
@@ -67,7 +71,7 @@ def _account(run: Invocation, item: Item) -> None:
         # It waited behind another of its key, and would be suspected after a few more times.
         found.receives, item.changed = item.message.receives, True
         if found.status != statuses.RETRYING:
-            found.reason, found.detail = "waiting", "for what is before it in the lane"
+            found.reason, found.detail = WAITING, "for what is before it in the lane"
             found.enter(statuses.RETRYING, run.at)
 
 

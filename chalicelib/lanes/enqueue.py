@@ -30,7 +30,6 @@ def enqueue(stage: Stage, events: Sequence[tuple[str, Event]], patience: Patienc
             for lane, positions in turn.items():
                 work.fill(lane, positions, patient[lane])
             continue
-        _ = stage.sqs  # made by one thread, for botocore's sessions know of no other
         with ThreadPoolExecutor(len(turn)) as pool:
             list(pool.map(lambda lane, of=turn: work.fill(lane, of[lane], patient[lane]), turn))
     return work.problems

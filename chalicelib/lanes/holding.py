@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from chalicelib import aws, log
@@ -15,18 +16,17 @@ from chalicelib.lanes.item import Item
 from chalicelib.lanes.settle import again
 from chalicelib.store import holds
 from chalicelib.store.holds import Hold
-from chalicelib.store.record import text_of
 
 _THREADS: Final = 10
 
 
 def hold_of(item: Item, lane: str, until: datetime, why: str) -> Hold:
     """What is kept of an event that goes out at `until` (aware) at the earliest."""
-    event, record = item.content, item.record
+    event = item.content
     assert isinstance(event, Event)  # noqa: S101 - for the type checker
-    begun = record.timeline[0].split(" ", 1)[0] if record.timeline else ""
-    begun = begun or text_of(datetime.fromtimestamp(item.message.sent_at, UTC))
-    return wakes.hold_of(event, lane, item.message.group, until, begun, why)
+    found = wakes.hold_of(event, lane, item.message.group, until, item.accepted, why)
+    # A journey's step must see again whether its run is still under way.
+    return found if item.step is None else replace(found, event=item.message.body)
 
 
 def hold(run: Invocation, items: Sequence[Item]) -> None:
@@ -48,7 +48,7 @@ def _hold(run: Invocation, waiting: Sequence[Item]) -> None:
         for item in waiting:
             again(item)
         return
-    _ = run.stage.client("scheduler"), run.stage.place  # made by one thread
+    _ = run.stage.place  # asked for once
     with ThreadPoolExecutor(min(_THREADS, len(waiting))) as pool:
         made = list(pool.map(lambda item: _schedule(run, _of(item)), waiting))
     for item, scheduled in zip(waiting, made, strict=True):

@@ -12,6 +12,7 @@ from chalicelib.plan.reach import Known
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
 from chalicelib.store.record import text_of
+from chalicelib.store.run import Run, RunKey
 from chalicelib.words.render import templates
 
 # A channel is asked only with this much time left, and with three times what asking took at the slowest
@@ -26,13 +27,18 @@ class Invocation:
         self.stage = stage
         self.lane = lane
         self._remaining = remaining
-        self.now = datetime.fromtimestamp(time.time(), UTC)
+        self.now = self.clock()
         self.at = text_of(self.now)
         self.fates = Fates(routing(stage.name), templates(), stage.topic_arn)
         self.known = Known()
+        self.runs: dict[RunKey, Run] = {}
         # No other worker of this lane can be about its work for longer.
         self.longest = self.left()
         self._asked_at, self._slowest = self.longest, 0.0
+
+    def clock(self) -> datetime:
+        """What time it is by now; `now` is when it began."""
+        return datetime.fromtimestamp(time.time(), UTC)
 
     def left(self) -> float:
         """Seconds until it is cut off."""

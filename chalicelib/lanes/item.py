@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import UTC, datetime
 from typing import Final
 
 from chalicelib import log
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
+from chalicelib.events.step import Step
 from chalicelib.lanes.decode import decode
 from chalicelib.lanes.queues import Received
 from chalicelib.plan.fate import Content
+from chalicelib.plan.gathering import Share
 from chalicelib.store.counts import Count
 from chalicelib.store.holds import Hold
-from chalicelib.store.record import Record
+from chalicelib.store.record import Record, text_of
+from chalicelib.store.run import RunKey
+from chalicelib.values import dataclass
 
 DONE: Final = "done"  # deleted: nothing more is to be done with it
 DEAD: Final = "dead"  # deleted, once its dead letter is safe
@@ -32,7 +37,9 @@ class Item:
     `alone`: it is tried with nothing else at hand. `chooses`: it has chosen a channel that the ledger does
     not know of yet. `wait` is how many seconds its key stays away, where it was this event that failed; `twin` an
     earlier message of the batch with the same event, whose fate it shares; `hold` what is kept of it, where its
-    time is yet to come; `count` what must be written of its recipient before it is published.
+    time is yet to come; `count` what must be written of its recipient before it is published; `shares` what rules gather
+    of it, which is kept before that. `step` is that of a journey which its event comes from, `stops` the runs that
+    it ends.
     """
 
     message: Received
@@ -47,7 +54,10 @@ class Item:
     twin: Item | None = None
     hold: Hold | None = None
     count: Count | None = None
+    shares: Sequence[Share] = ()
     publications: Mapping[str, Publication] = field(default_factory=dict)
+    step: Step | None = None
+    stops: tuple[RunKey, ...] = ()
 
     @classmethod
     def of(cls, message: Received, lane: str) -> Item:
@@ -59,9 +69,22 @@ class Item:
             content = permanent(error)
         if isinstance(content, Event):
             record = Record(content.id, content.source, type=content.type, lane=lane)
+        elif isinstance(content, Step):
+            record = Record(content.id, content.source, type=content.send, lane=lane)
+            return cls(message, content, record, step=content)
         else:
             record = Record(event_id, source, lane=lane)
         return cls(message, content, record)
+
+    @property
+    def accepted(self) -> str:
+        """When the event was accepted (ISO, UTC), or else when its message was sent.
+
+        A redriven message was sent later than the event was first seen.
+        """
+        sent = text_of(datetime.fromtimestamp(self.message.sent_at, UTC))
+        began = self.record.began
+        return min(began, sent) if began else sent
 
     def settle(
         self, outcome: str, status: str, at: str, reason: str = "", detail: str = ""

@@ -12,21 +12,22 @@ from typing import Any
 from chalicelib import aws, names
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import MAX_ID, Event
-from chalicelib.lanes import capping
-from chalicelib.plan.reach import Known, asks_for, links_at, shown_links
+from chalicelib.lanes import capping, gathering
+from chalicelib.plan.reach import Known, ack_at, asks_for, links_at, shown_ack, shown_links
 from chalicelib.rules.destinations import RECIPIENT, parse
-from chalicelib.rules.routing import Category, Routing
+from chalicelib.rules.routing import Category, Routing, Rule
 from chalicelib.stage import Stage
-from chalicelib.store import people, register, secrets, table, tokens
+from chalicelib.store import people, register, secrets, table, tokens, windows
 from chalicelib.store.counts import from_items
-from chalicelib.store.tokens import Grant
+from chalicelib.store.tokens import Ack, Grant
 from chalicelib.words.mail import Links
 
 
 def wanted(
     stage: Stage, routing: Routing, lane: str, events: Sequence[Event]
-) -> tuple[list[Mapping[str, Any]], bool]:
-    """The keys of all that must be read of people for these events of a lane; and whether addresses came with them.
+) -> tuple[list[Mapping[str, Any]], bool, list[tuple[Event, Rule]]]:
+    """The keys of all that must be read of people for these events of a lane; whether addresses came with them;
+    and which rules gather some of them.
 
     Raises
     ------
@@ -34,9 +35,12 @@ def wanted(
     """
     persons: set[str] = set()
     addresses: set[str] = set()
-    if routing.reaches_persons:
+    gathered: list[tuple[Event, Rule]] = []
+    if routing.reaches_persons or routing.has_digests:
         for event in events:
-            of, at = asks_for(event, routing.decide(event).destinations)
+            decision = routing.decide(event)
+            gathered += [(event, rule) for rule in decision.digests]
+            of, at = asks_for(event, decision.in_time)
             persons |= of
             addresses |= at
     if routing.keeps_hours:  # by the recipient's clock, whoever is told
@@ -48,7 +52,7 @@ def wanted(
     if addresses:
         hash_of = secrets.of(stage).hash_of
         keys += [people.address_key(hash_of(address)) for address in sorted(addresses)]
-    return keys, bool(addresses)
+    return keys, bool(addresses), gathered
 
 
 def named(stage: Stage, by_address: bool) -> Known:
@@ -71,13 +75,17 @@ def read(
     ------
     TransientError : it cannot be read within `seconds`.
     """
-    keys, by_address = wanted(stage, routing, lane, events)
-    counts = capping.wanted(routing, lane, events, named(stage, by_address))
+    keys, by_address, gathered = wanted(stage, routing, lane, events)
+    who = named(stage, by_address)
+    counts = capping.wanted(routing, lane, events, who)
+    counts += gathering.wanted(routing, lane, gathered, who)
     asked = {name: of for name, of in ((table.PEOPLE, keys), (table.HOLDS, counts)) if of}
     found = table.read(stage, asked, seconds) if asked else {}
     known = _known(stage, found.get(table.PEOPLE, ()), by_address)
     lately = from_items(found.get(table.HOLDS, ()))
-    return replace(known, links=shown_links(_address()), counts=lately)
+    ends = windows.from_items(found.get(table.HOLDS, ()))
+    links, ack = shown_links(_address()), shown_ack(_address())
+    return replace(known, links=links, ack=ack, counts=lately, windows=ends)
 
 
 def known(
@@ -85,17 +93,22 @@ def known(
     keys: Sequence[Mapping[str, Any]],
     items: Sequence[Mapping[str, Any]],
     by_address: bool,
+    *,
+    acks: bool = False,
 ) -> Known:
-    """What these items say of people, to send by; `keys` and `by_address` are what was `wanted`.
+    """What these items say of people, to send by; `keys` and `by_address` are what was `wanted`. `acks`: some
+    of the events may be ones that somebody acknowledges.
 
     Raises
     ------
     TransientError : what stands for addresses, or signs links, cannot be read.
     """
     found, address = _known(stage, items, by_address), _address()
-    if not keys or not address:  # what goes to topics alone depends on no secret
+    if not address or not (keys or acks):  # what goes to topics alone depends on no secret
         return found
-    return replace(found, links=partial(_links, address, secrets.of(stage).tokens))
+    signing = secrets.of(stage).tokens
+    ack = partial(_ack, address, signing)
+    return replace(found, links=partial(_links, address, signing), ack=ack)
 
 
 def _address() -> str:
@@ -133,6 +146,12 @@ def forget_endpoint(stage: Stage, known: Known, event: Event, name: str, endpoin
     except aws.FAILURES:
         return
     person.push = left
+
+
+def _ack(address: str, keys: Sequence[bytes], event_id: str, source: str, locale: str) -> str:
+    """Where somebody says that they are on it; nowhere, where that would be too long."""
+    token = tokens.sign_ack(keys, Ack(event_id, source, locale), time.time())
+    return ack_at(address, token) if token else ""
 
 
 def _links(

@@ -1,4 +1,4 @@
-"""Announce, publish and settle the events of one wave."""
+"""Announce, publish and settle the events of one wave; what a journey sends, if it is still under way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib import log
 from chalicelib.channels import registry
 from chalicelib.channels.publication import GONE, PERSON, Result
 from chalicelib.events.event import Event
-from chalicelib.lanes import capping, persons
+from chalicelib.lanes import capping, journeys, persons
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import KEPT, Item
 from chalicelib.lanes.settle import keep, settle
@@ -26,6 +26,7 @@ def publish(run: Invocation, wave: Sequence[Item]) -> None:
     wave = _announce(run, wave, careful) if careful else wave
     choosing = [item for item in wave if item.chooses and item not in careful]
     wave = _choose(run, wave, choosing) if choosing else wave
+    wave = journeys.under_way(run, wave)
     flat = [(item, name) for item in wave for name in item.publications]
     if not flat:
         return

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.events.event import is_id
 from chalicelib.lanes.waves import BATCH_ENTRIES, MESSAGE_BYTES, waves
+from chalicelib.regex import regex
 from chalicelib.store.record import Record
+from chalicelib.values import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # Characters that SQS does not take, which JSON can carry as escapes:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
+REFUSED: Final = regex("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_GROUP: Final = regex(r"[A-Za-z0-9!\"#$%&'()*+,./:;<=>?@\[\\\]^_`{|}~-]{1,128}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that its lane gives up on, and why."""
+    """A message that its lane gives up on, and why. `carried` are attributes of its own that it keeps."""
 
     message: Received
     reason: str
@@ -70,6 +71,7 @@ class DeadLetter:
     event_id: str
     source: str
     type: str
+    carried: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def about(cls, message: Received, record: Record) -> DeadLetter:
@@ -189,6 +191,7 @@ def entry_bytes(entry: Mapping[str, Any]) -> int:
 
 def _dead_entry(number: int, letter: DeadLetter) -> dict[str, Any]:
     attributes = {
+        **letter.carried,
         "reason": letter.reason,
         "detail": letter.detail[:1000],
         "event_id": letter.event_id,

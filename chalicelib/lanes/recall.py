@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Final
 
 from chalicelib.events.event import Event
-from chalicelib.lanes import capping, persons
+from chalicelib.lanes import capping, gathering, journeys, persons
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import DONE, KEPT, Item
-from chalicelib.plan.reach import Known
-from chalicelib.store import ledger, statuses, table
+from chalicelib.store import ledger, statuses, table, windows
 from chalicelib.store.counts import from_items
 from chalicelib.store.record import EventKey, Record
+from chalicelib.store.run import read
 
 # A message that came so often more than anybody can account for is suspected of killing its workers.
 SUSPICIOUS_RECEIVES: Final = 3
@@ -26,7 +26,7 @@ def recall(run: Invocation, items: Sequence[Item]) -> None:
     ------
     TransientError : the ledger cannot be read, so nothing can be published.
     """
-    known, run.known = _read(run, items)
+    known = _read(run, items)
     first: dict[EventKey, Item] = {}
     for item in items:
         key = item.record.key
@@ -47,24 +47,33 @@ def recall(run: Invocation, items: Sequence[Item]) -> None:
             item.outcome, item.wait = KEPT, int(run.longest) + 1
 
 
-def _read(run: Invocation, items: Sequence[Item]) -> tuple[dict[EventKey, Record], Known]:
-    """What the ledger knows of these, and the people whom they may go to: one call for all."""
-    events = [item.content for item in items if isinstance(item.content, Event)]
+def _read(run: Invocation, items: Sequence[Item]) -> dict[EventKey, Record]:
+    """What the ledger knows of these, the people whom they may go to and what those got, and the runs that they
+    stop: one call for all, and one before it where a journey's steps are among them."""
+    journeys.resolve(run, items)
+    journeying = journeys.look(run, items)
     rules = run.fates.routing
-    wanted, by_address = persons.wanted(run.stage, rules, run.lane, events)
+    events = [item.content for item in items if isinstance(item.content, Event)]
+    wanted, by_address, gathered = persons.wanted(run.stage, rules, run.lane, events)
     keys: dict[str, Sequence[table.Item]] = {}
     keys[table.LEDGER] = ledger.keys_of(item.record.key for item in items)
     if wanted:
         keys[table.PEOPLE] = wanted
-    counts = capping.wanted(rules, run.lane, events, persons.named(run.stage, by_address))
-    if counts:
-        keys[table.HOLDS] = counts
+    named = persons.named(run.stage, by_address)
+    held = capping.wanted(rules, run.lane, events, named)
+    held += gathering.wanted(rules, run.lane, gathered, named)
+    held += journeys.stopping(items)
+    if held:
+        keys[table.HOLDS] = held
     # Half of what is left: what is read must still be published and recorded.
     found = table.read(run.stage, keys, run.left_for_ledger() / 2)
-    records = ledger.records(found[table.LEDGER])
-    known = persons.known(run.stage, wanted, found.get(table.PEOPLE, ()), by_address)
-    known.counts.update(from_items(found.get(table.HOLDS, ())))
-    return records, known
+    people = found.get(table.PEOPLE, ())
+    run.known = persons.known(run.stage, wanted, people, by_address, acks=journeying)
+    others = found.get(table.HOLDS, ())
+    run.known.counts.update(from_items(others))
+    run.known.windows.update(windows.from_items(others))
+    run.runs, _ = read(others)
+    return ledger.records(found[table.LEDGER])
 
 
 def suspect(items: Sequence[Item]) -> Item | None:

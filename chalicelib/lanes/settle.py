@@ -8,7 +8,8 @@ from typing import Final
 from chalicelib.channels.publication import BUSY, GONE, NOT_TRIED, PERSON, REFUSED, Result
 from chalicelib.lanes.item import DONE, KEPT, Item
 from chalicelib.plan import reach
-from chalicelib.rules.destinations import parse
+from chalicelib.plan.journeys import START
+from chalicelib.rules.destinations import parse, webhook_of
 from chalicelib.store import statuses
 from chalicelib.store.record import Record
 
@@ -53,6 +54,8 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
         elif result.fault == GONE:
             record.withheld[name] = reach.GONE
             gone.append(name)
+        elif result.withheld:
+            record.withheld[name] = result.withheld
         elif result.unknown and skips:
             unknown.append(name)
         else:
@@ -73,6 +76,8 @@ def settle(item: Item, results: Mapping[str, Result], age: float, skips: bool, a
             item.settle(DONE, statuses.UNKNOWN, at, "outcome-unknown", _told(results, unknown))
         elif gone and not record.sent:
             item.settle(DONE, statuses.SUPPRESSED, at, reach.GONE, _told(results, gone))
+        elif not record.sent and (why := [r.withheld for r in results.values() if r.withheld]):
+            item.settle(DONE, statuses.SUPPRESSED, at, why[0], reach.REASONS[why[0]])
         else:
             item.settle(DONE, statuses.PUBLISHED, at)
         return
@@ -109,7 +114,12 @@ def gives_up(attempts: int, age: float) -> bool:
 
 
 def _refused_by(failed: Mapping[str, Result]) -> str:
-    """Whose refusal it was: e-mails are SES's, all else is SNS's."""
+    """Whose refusal it was: e-mails are SES's, journeys Step Functions', what is to be posted SQS's, and all else
+    SNS's."""
+    if all(name.startswith(START) for name in failed):
+        return "start-refused"
+    if all(webhook_of(name) for name in failed):
+        return "sqs-refused"
     mails = all(name.endswith(":email") for name in failed)
     return "ses-refused" if mails else "sns-refused"
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from chalicelib import log
+from chalicelib.lanes import digests
+from chalicelib.plan.gathering import window_parts
 from chalicelib.rules.reading import routing
 from chalicelib.stage import Stage
 from chalicelib.store import holds
@@ -27,9 +29,13 @@ def sweep(stage: Stage) -> int:
     now = datetime.now(UTC)
     lanes = routing(stage.name).lanes
     woken = 0
+    looked: set[str] = set()
     for hold in holds.overdue(stage, holds.due_text(now - LATE)):
         if hold.lane in lanes:
-            _wake(stage, hold, now)
+            if hold.group not in looked:
+                _wake(stage, hold, now)
+            if window_parts(hold.group) is not None:  # one wake for all that is in a window
+                looked.add(hold.group)
             woken += 1
         else:
             log.error("a lane that is gone holds an event", lane=hold.lane, event=hold.tag)
@@ -40,10 +46,14 @@ def sweep(stage: Stage) -> int:
 
 def _wake(stage: Stage, hold: Hold, now: datetime) -> None:
     # One wake of an event in five minutes: FIFO drops a second.
-    once = hashlib.sha256(f"{hold.tag} {now:%Y-%m-%dT%H:%M}"[:-1].encode()).hexdigest()
+    window, group, body, what = window_parts(hold.group), hold.group, "", hold.tag
+    if window is not None:
+        group, what = window[0], hold.group
+        body = digests.wake_body(hold.group, int(now.timestamp()))
+    once = hashlib.sha256(f"{what} {now:%Y-%m-%dT%H:%M}"[:-1].encode()).hexdigest()
     stage.sqs.send_message(
         QueueUrl=stage.queue_url(hold.lane),
-        MessageBody=holds.wake_body(hold.tag),
-        MessageGroupId=hold.group,
+        MessageBody=body or holds.wake_body(hold.tag),
+        MessageGroupId=group,
         MessageDeduplicationId=once,
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -17,22 +17,18 @@ from botocore.exceptions import ClientError
 from chalicelib import aws, names
 from chalicelib.errors import TransientError
 from chalicelib.events.event import Event
+from chalicelib.lanes import digests, schedules
 from chalicelib.lanes.queues import Received
 from chalicelib.plan.compose import event_tag
 from chalicelib.stage import Stage
 from chalicelib.store import holds
 from chalicelib.store.holds import Hold
+from chalicelib.values import dataclass
 
 # So an event's body begins that is none.
 _BEGINS: Final = '{"wake":'
-# What is due at once is woken so soon: a schedule must not be past when it is made.
-_SOON: Final = timedelta(seconds=5)
-# A wake that comes earlier than that is not its schedule's, and would keep its whole key waiting.
-_EARLY_SECONDS: Final = 60
 # How often a cancellation may come in between.
 _TURNS: Final = 5
-# A schedule that cannot deliver its wake tries so long; then the sweep finds what is overdue.
-_TRIES: Final = {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +64,10 @@ def set_schedule(stage: Stage, hold: Hold) -> None:
     ------
     BotoCoreError, ClientError : it is not.
     """
-    place, scheduler = stage.place, stage.client("scheduler")
-    # One in the past is refused: what is held behind others whose time has come is due already.
-    soon = datetime.now(UTC) + _SOON
-    moment = max(datetime.fromisoformat(hold.due), soon)
-    if moment.microsecond:  # schedules know seconds; none comes before its time
-        moment = moment.replace(microsecond=0) + timedelta(seconds=1)
-    try:
-        scheduler.create_schedule(
-            Name=schedule_name(hold),
-            GroupName=names.schedules(stage.name),
-            ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
-            ScheduleExpressionTimezone="UTC",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            ActionAfterCompletion="DELETE",
-            Target={
-                "Arn": place.queue_arn(names.queue(stage.name, hold.lane)),
-                "RoleArn": place.role_arn(names.waker(stage.name)),
-                "Input": holds.wake_body(hold.tag),
-                "SqsParameters": {"MessageGroupId": hold.group},
-                "DeadLetterConfig": {"Arn": place.queue_arn(names.lost_wakes(stage.name))},
-                "RetryPolicy": _TRIES,
-            },
-        )
-    except ClientError as error:
-        if aws.code_of(error) != "ConflictException":
-            raise
+    due = datetime.fromisoformat(hold.due)
+    schedules.create(
+        stage, hold.lane, hold.group, schedule_name(hold), due, holds.wake_body(hold.tag)
+    )
 
 
 def drop_schedule(stage: Stage, hold: Hold) -> None:
@@ -125,6 +99,14 @@ def opened(stage: Stage, lane: str, messages: Sequence[Received], now: datetime)
     done: list[Received] = []
     early: list[tuple[Received, int]] = []
     for message in messages:
+        if look := digests.look_of(message):
+            taken, wait = digests.opened(stage, lane, message, look, now)
+            found += taken
+            if wait:
+                early.append((message, wait))
+            elif not taken:
+                done.append(message)
+            continue
         tag = _tag(message.body)
         if not tag:
             found.append(message)
@@ -177,7 +159,7 @@ def _too_early(stage: Stage, tag: str, now: datetime) -> int:
     if hold is None or hold.state != holds.HELD:
         return 0
     left = (datetime.fromisoformat(hold.due) - now).total_seconds()
-    return int(left) + 1 if 0 < left <= _EARLY_SECONDS else 0
+    return int(left) + 1 if 0 < left <= digests.EARLY_SECONDS else 0
 
 
 def _tag(body: str) -> str:
@@ -187,5 +169,5 @@ def _tag(body: str) -> str:
         raw: Any = json.loads(body)
     except ValueError:
         return ""
-    tag = raw.get("wake") if raw.keys() == {"wake"} else None
+    tag = raw.get("wake")  # and whatever a later version says beside it
     return tag if isinstance(tag, str) and len(tag) == 32 else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
 from chalicelib.rules.reading import routing
@@ -39,23 +38,23 @@ def event_type(name: str) -> dict[str, Any]:
     """An event type as `GET /event-types` lists it."""
     known = templates()
     needs = contract_of(name)
-    sample = _sample(known.root / name / "sample.json")
     return {
         "type": name,
         "lane": routing().lane(name),
         "locales": list(known.locales(name)),
         "required": required(needs),
         "data": contract.to_json_schema(needs),
-        "sample": sample,
+        "sample": sample(name),
     }
 
 
-def _sample(file: Path) -> dict[str, Any] | None:
-    """A sample as any key may post it: without a source, which is then the key's own."""
+def sample(name: str) -> dict[str, Any] | None:
+    """The sample of a type as any key may post it: without a source, which is then the key's own."""
+    file = templates().root / name / "sample.json"
     if not file.exists():
         return None
-    sample: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return {name: value for name, value in sample.items() if name != "source"}
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return {name: value for name, value in found.items() if name != "source"}
 
 
 def required(needs: Field, path: str = "") -> list[str]:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
+from chalicelib.channels import publication as travelling
 from chalicelib.channels.publication import UNSUBSCRIBE, Publication
 from chalicelib.errors import FieldError, InvalidEvent, PermanentError
 from chalicelib.events.event import Event
-from chalicelib.plan.reach import ANYBODY, Contact, Known, reach
-from chalicelib.rules.destinations import RECIPIENT, parse, topic_of
+from chalicelib.events.gathered import DIGEST, Gathered
+from chalicelib.events.step import STEPS
+from chalicelib.plan.journeys import started_by
+from chalicelib.plan.reach import ANYBODY, NO_URL, Contact, Known, no_ack, reach
+from chalicelib.regex import regex
+from chalicelib.rules.destinations import RECIPIENT, parse, topic_of, webhook_of
 from chalicelib.rules.routing import Category, Decision, Routing
+from chalicelib.values import dataclass
 from chalicelib.words import limits, tidy
 from chalicelib.words.faults import Fault
 from chalicelib.words.mail import Links
-from chalicelib.words.render import Message, RenderError, Templates
+from chalicelib.words.render import Message, RenderError, Templates, locale_of
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
     """What an event comes to: the decision, and its publications by the ledger's names.
 
-    A topic's is `topic:users/es`, a person's `recipient:email`. `withheld` has those that there are
+    A topic's is `topic:users/es`, a person's `recipient:email`, a webhook's `webhook:erp`, and what starts a journey
+    `start:abandoned-cart`: these two alone have no message. `withheld` has those that there are
     not, and why; `chosen` the channel that each first-of form chose; `gaps` are the fields that are
     printed and empty, where it was rehearsed.
     """
@@ -63,13 +70,21 @@ def compose(
     ------
     PermanentError : unknown event type, a template that does not render, or more than its channel takes.
     """
-    work = _Work(event, lane, routing, templates)
     decision = routing.decide(event)
+    work = _Work(event, lane, routing, templates)
+    if decision.starts or event.source.startswith(STEPS):
+        work.ack = known.ack
     chosen, withheld = dict(chosen or {}), withheld or {}
     missed: dict[str, str] = {}
     for text in decision.destinations:
         if topic := topic_of(text):
             work.to_topic(text, topic_arn(topic))
+            continue
+        if name := webhook_of(text):
+            if routing.webhooks[name].url:
+                work.to_webhook(text, name)
+            else:
+                missed[text] = NO_URL
             continue
         destination = parse(text)
         contacts, why = reach(
@@ -85,7 +100,13 @@ def compose(
             work.to_contact(contact, routing.audience(text), known)
         if destination.first_of and contacts:
             chosen[text] = contacts[0].channel
-    if not decision.destinations:
+    tag = event_tag(event.id, event.source)
+    for name, start in started_by(event, tag, decision, routing).items():
+        if name in withheld:
+            missed[name] = withheld[name]
+        else:
+            work.publications[name] = start
+    if not work.messages:
         templates.words_for(event.type, None)  # an unknown type is unknown, routed or not
     missed = {name: why for name, why in missed.items() if name not in work.publications}
     return Composed(decision, work.publications, work.messages, missed, chosen)
@@ -100,6 +121,7 @@ class _Work:
         self.templates = templates
         self.category = routing.category(event.type, lane)
         self.sms_parts = routing.settings(event.type).sms_parts
+        self.ack: Callable[[str, str, str], str] = no_ack
         self.publications: dict[str, Publication] = {}
         self.messages: dict[str, Message] = {}
         self._rendered: dict[str, Message] = {}
@@ -108,7 +130,9 @@ class _Work:
     def rendered(self, words: str) -> Message:
         message = self._rendered.get(words)
         if message is None:
-            message = self._rendered[words] = self.templates.render(self.event, words)
+            event = self.event
+            ack_url = self.ack(event.id, event.source, locale_of(words))
+            message = self._rendered[words] = self.templates.render(event, words, ack_url)
         return message
 
     def to_topic(self, destination: str, arn: str) -> None:
@@ -119,6 +143,17 @@ class _Work:
             name = f"{destination}/{message.locale}"
             if name not in self.publications:
                 self._add(name, self.for_topic(message, arn), message)
+
+    def to_webhook(self, destination: str, name: str) -> None:
+        event = self.event
+        tag = event_tag(event.id, event.source)
+        about = {
+            travelling.POST_ID: f"msg_{event_tag(tag, destination)}",
+            travelling.POST_GROUP: event_tag(event.ordering_key, destination),
+            travelling.POST_EVENT: tag,
+        }
+        found = Publication("webhook", name, None, posted(event), about, structured=False)
+        self.publications[destination] = found
 
     def to_contact(self, contact: Contact, audience: str, known: Known) -> None:
         if contact.name in self.publications:
@@ -221,6 +256,7 @@ def rehearse(
     except RenderError as error:
         errors.append(error)
     decision = composed.decision if composed else routing.decide(event)
+    errors += _as_digests(event, lane, decision, routing, templates)
     rendered = {m.words: m for m in composed.messages.values()} if composed else {}
     work = _Work(event, lane, routing, templates)
     for words in sorted(_all_words(event, decision, routing, templates) - rendered.keys()):
@@ -231,7 +267,10 @@ def rehearse(
     if composed is None or errors:
         raise RenderError.of(errors)
     _require_somebody(event, decision)
-    made = {(composed.messages[name].words, p.channel) for name, p in composed.publications.items()}
+    made = {
+        (message.words, composed.publications[name].channel)
+        for name, message in composed.messages.items()
+    }
     for message in rendered.values():
         for channel in sorted(_channels(decision) - {c for w, c in made if w == message.words}):
             _try(work, message, channel)
@@ -242,10 +281,27 @@ def rehearse(
     return replace(composed, gaps=tuple(gaps.values())) if gaps else composed
 
 
+def _as_digests(
+    event: Event, lane: str, decision: Decision, routing: Routing, templates: Templates
+) -> list[RenderError]:
+    """What an event stumbles over as one of several in a digest, in all words in which it may be that."""
+    errors = []
+    for rule in decision.digests:
+        digest = replace(event, digest=Gathered.alike(event, rule.name, 2))
+        work, gathered = _Work(digest, lane, routing, templates), routing.decide(digest)
+        for words in sorted(_all_words(digest, gathered, routing, templates)):
+            try:
+                work.rendered(words)
+            except RenderError as error:
+                errors.append(error)
+    return errors
+
+
 def _require_somebody(event: Event, decision: Decision) -> None:
     """Refuse what is for its recipient alone and does not say who that is."""
-    persons = [parse(text) for text in decision.destinations if not topic_of(text)]
-    if event.recipient is not None or len(persons) < len(decision.destinations) or not persons:
+    destinations = decision.in_time
+    persons = [found for text in destinations if (found := parse(text)).is_somebody]
+    if event.recipient is not None or len(persons) < len(destinations) or not persons:
         return
     if all(destination.kind == RECIPIENT for destination in persons):
         channels = {channel for destination in persons for channel in destination.channels}
@@ -256,9 +312,9 @@ def _require_somebody(event: Event, decision: Decision) -> None:
 
 
 def _channels(decision: Decision) -> set[str]:
-    """Every channel in which an event may go out."""
+    """Every channel in which an event may go out, in words."""
     channels: set[str] = set()
-    for text in decision.destinations:
+    for text in decision.in_time:
         channels.update(("topic",) if topic_of(text) else parse(text).channels)
     return channels
 
@@ -290,17 +346,43 @@ def _all_words(
     """
     found = {
         templates.words_for(event.type, wanted, routing.audience(destination))
-        for destination in decision.destinations
+        for destination in decision.in_time
+        if not webhook_of(destination)
         for wanted in routing.locales(destination, event)
     }
-    for destination in decision.destinations:
+    for destination in decision.in_time:
         whose = routing.audience(destination)
-        if not topic_of(destination) and whose:  # a person's locale is their own
+        if parse(destination).is_somebody and whose:  # a person's locale is their own
             own = [words for words in templates.words(event.type) if words.startswith(f"{whose}.")]
             found.update(own or templates.locales(event.type))
-    if any(routing.is_personal(destination, event) for destination in decision.destinations):
+    if any(routing.is_personal(destination, event) for destination in decision.in_time):
         found.update(templates.locales(event.type) if event.locale is None else ())
     return found or {templates.words_for(event.type, event.locale)}
+
+
+# In ASCII, for SQS does not take every character.
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+
+
+def posted(event: Event) -> str:
+    """What a webhook gets: the event as it is, in the form that Standard Webhooks asks for, without the addresses
+    that came with it.
+
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#payload-structure
+    """
+    body: dict[str, object] = {"type": event.type}
+    if event.time is not None:
+        body["timestamp"] = event.time
+    body["data"] = event.data
+    if event.digest is not None:
+        body[DIGEST] = event.digest.to_raw()
+    found = event.attributes()
+    body |= {name: found[name] for name in _POSTED if name in found}
+    return _JSON.encode(body | {n: v for n, v in event.extensions.items() if n not in body})
+
+
+# What says which event it is, and whom and what it is about.
+_POSTED: Final = ("id", "source", "subject", "recipient", "locale", "partitionkey", "traceparent")
 
 
 _TOO_LARGE: Final = "the rendered message is larger than 256 KiB"
@@ -326,7 +408,7 @@ def sms_type(commercial: bool) -> dict[str, str]:
 
 # What a tag may hold, and how much of it:
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html
-_NO_TAG: Final = re.compile(r"[^A-Za-z0-9_-]")
+_NO_TAG: Final = regex(r"[^A-Za-z0-9_-]")
 _TAG_CHARACTERS: Final = 256
 
 

@@ -11,10 +11,11 @@ from chalicelib.channels.publication import NO_ADDRESS, UNSUBSCRIBE, Publication
 from chalicelib.events.event import Event
 from chalicelib.plan.compose import Composed, nobody
 from chalicelib.plan.fate import TEST_KEY
+from chalicelib.plan.gathering import Share, shares
 from chalicelib.plan.reach import ANYBODY, CAPPED, REASONS, Known
 from chalicelib.plan.timing import outlook, zone_of
 from chalicelib.rules.destinations import topic_of
-from chalicelib.rules.routing import Routing, Verdict
+from chalicelib.rules.routing import Decision, Routing, Verdict
 from chalicelib.store.record import text_of
 from chalicelib.words import limits
 from chalicelib.words.render import Message
@@ -38,10 +39,15 @@ def plan(
     found = outlook(event, category, composed.publications, known, shop, now)
     wait, withheld = found.wait, {**composed.withheld, **dict.fromkeys(found.capped, CAPPED)}
     late = event.expired(now) or (wait is not None and wait.expires)
-    held = {}
+    gathered = (
+        () if late or test else shares(event, composed.decision, routing, lane, known, shop, now)
+    )
+    held: dict[str, Any] = {}
     if wait is not None and composed.publications and not late and not test:
         local = wait.until.astimezone(zone_of(event, known, shop)).isoformat(timespec="minutes")
         held = {"held": {"until": text_of(wait.until), "local": local, "why": wait.why}}
+    if gathered and not event.waits(now):
+        held["digests"] = [_share(share, zone_of(event, known, shop)) for share in gathered]
     return {
         "type": event.type,
         "lane": lane,
@@ -49,20 +55,45 @@ def plan(
         "ordering_key": event.ordering_key,
         "rules": [_rule(verdict) for verdict in routing.explain(event)],
         "destinations": list(composed.decision.destinations),
+        **_journeys(composed.decision),
         "suppressed": "expired" if late else _suppressed(composed, test, found.capped),
         "withheld": withheld,
         "messages": [
             _message(name, message, composed, event) for name, message in composed.messages.items()
-        ],
+        ]
+        + [_post(name, p) for name, p in composed.publications.items() if p.channel == "webhook"],
         "warnings": _warnings(composed),
     }
 
 
+def _journeys(decision: Decision) -> dict[str, Any]:
+    """The journeys that an event has to do with, where it has."""
+    found = {"starts": list(decision.starts), "stops": list(decision.stops)}
+    return {name: journeys for name, journeys in found.items() if journeys}
+
+
+def _share(share: Share, zone: tzinfo) -> dict[str, Any]:
+    """What a rule gathers of an event, and until when that waits at the most."""
+    return {
+        "rule": share.rule.name,
+        "until": text_of(share.due),
+        "local": share.due.astimezone(zone).isoformat(timespec="minutes"),
+        "to": list(share.rule.to),
+        "why": _OPENS if share.opens else _JOINS,
+    }
+
+
+_OPENS: Final = "it is the first of its digest"
+_JOINS: Final = "it joins a digest that others wait for"
+
+
 def _suppressed(composed: Composed, test: bool, capped: Collection[str]) -> str | None:
     """Why nobody is told, as the ledger will have it; None where somebody is."""
-    if capped and len(capped) == len(composed.publications):
+    if capped and not composed.decision.digests and len(capped) == len(composed.publications):
         return CAPPED
-    if not composed.messages and composed.withheld:
+    if composed.decision.digests:
+        return TEST_KEY if test else None
+    if not composed.publications and composed.withheld:
         return nobody(composed)
     return composed.decision.reason or (TEST_KEY if test else None)
 
@@ -75,6 +106,12 @@ def _rule(verdict: Verdict) -> dict[str, Any]:
     found: dict[str, Any] = {"name": rule.name, "matched": verdict.matched}
     if verdict.matched:
         found["to"] = list(rule.to)
+        if rule.starts:
+            found["starts_journeys"] = list(rule.starts)
+        if rule.stops:
+            found["stops_journeys"] = list(rule.stops)
+        if rule.digest is not None:
+            found["gathers"] = True
         if rule.suppress:
             found["suppresses"] = True
         if rule.stop:
@@ -110,6 +147,17 @@ def _message(name: str, message: Message, composed: Composed, event: Event) -> d
     if event.locale and event.locale != message.locale:
         found["fallback_from"] = event.locale
     return found
+
+
+def _post(name: str, publication: Publication) -> dict[str, Any]:
+    """What a webhook gets, which is the event and no words."""
+    return {
+        "destination": name,
+        "channel": publication.channel,
+        "bodies": _bodies(publication),
+        "attributes": dict(publication.attributes),
+        "bytes": publication.size,
+    }
 
 
 def _sms_text(publication: Publication, message: Message) -> str:
@@ -153,6 +201,7 @@ def _warnings(composed: Composed) -> list[str]:
         if publication.headers.get(UNSUBSCRIBE) == NO_ADDRESS:
             found.append(f"{name}: {_NO_WAY_TO_STOP}")
     found += [f"{name}: {REASONS.get(why, why)}" for name, why in composed.withheld.items()]
-    if not composed.messages:
+    decision = composed.decision
+    if not composed.publications and not decision.starts and not decision.digests:
         found.append("nobody hears about this event")
     return found

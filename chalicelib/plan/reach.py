@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+from datetime import datetime
 from typing import Final
 
 from chalicelib.events.event import MAX_ID, Event
 from chalicelib.plan.preferences import wants
-from chalicelib.rules.destinations import PERSON, RECIPIENT, Destination, parse, topic_of
+from chalicelib.rules.destinations import PERSON, RECIPIENT, Destination, parse
 from chalicelib.rules.routing import Category
 from chalicelib.store.counts import Count
 from chalicelib.store.people import Person
+from chalicelib.store.run import RUNNING
+from chalicelib.store.run import STOPPED as STOPPED_JOURNEY
+from chalicelib.values import dataclass
 from chalicelib.words.mail import Links
 
 # Why somebody is not told by a channel, as the ledger has it.
@@ -21,12 +25,16 @@ OPTED_OUT: Final = "opted-out"
 STOPPED: Final = "address-stopped"
 GONE: Final = "endpoint-gone"
 CAPPED: Final = "capped"
+NO_URL: Final = "no-url"
 REASONS: Final[Mapping[str, str]] = {
     NO_CONTACT: "nothing is known by which they could be reached there",
     OPTED_OUT: "they do not want it there",
     STOPPED: "the address is stopped, because mail to it bounced or was complained of",
     GONE: "the app is not on that device any more",
+    NO_URL: "routing.toml names no URL for this webhook in this stage",
     CAPPED: "they got as much of it lately as its category's cap allows",
+    RUNNING: "the journey is under way already for this key",
+    STOPPED_JOURNEY: "an event that was accepted later has stopped the journey for this key",
 }
 # What stands for the contacts of somebody of whom nobody was asked.
 _ASSUMED: Final = {
@@ -56,6 +64,21 @@ def links_at(address: str, category: Category, token: str) -> Links:
     return Links(stop, f"{address}/p/{token}")
 
 
+def no_ack(_event_id: str, _source: str, _locale: str) -> str:
+    """There is no such page."""
+    return ""
+
+
+def ack_at(address: str, token: str) -> str:
+    """Where, below the stage's public address, whoever has this token acknowledges an event."""
+    return f"{address}/a/{token}"
+
+
+def shown_ack(address: str) -> Callable[[str, str, str], str]:
+    """What stands for the link with which an event is acknowledged; as `shown_links`."""
+    return (lambda _id, _source, _locale: ack_at(address, "…")) if address else no_ack
+
+
 def shown_links(address: str) -> Callable[[str, Category, str, str], Links]:
     """What stands for the links in a mail that is only looked at: they open nothing, for who looks at it is
     not who it is for."""
@@ -70,7 +93,11 @@ class Known:
 
     `persons` are by id, `addresses` (what is known of addresses that came with events) by the keyed
     hash that `hash_of` makes. `defaults` are the stage's channels that are on or off for whoever says
-    nothing else; `links` makes those with which somebody (`person:<id>` or `address:<hash>`) stops a category. `assumed`: nobody was asked, so that whoever is not known is taken to have every contact. `counts` are what was sent to somebody lately, by whom and category.
+    nothing else; `links` makes those with which somebody (`person:<id>` or `address:<hash>`) stops a
+    category, and `ack` that with which an event (id, source) is acknowledged, for a message in a locale.
+    `assumed`: nobody was asked, so that whoever is not known is taken to have every contact. `counts` are
+    what was sent to somebody lately, by whom and category; `windows` says of groups that rules gather when
+    their latest window ends, or ended.
     """
 
     persons: Mapping[str, Person] = field(default_factory=dict)
@@ -78,8 +105,10 @@ class Known:
     defaults: Mapping[str, bool] = field(default_factory=dict)
     hash_of: Callable[[str], str] = _no_hash
     links: Callable[[str, Category, str, str], Links] = no_links
+    ack: Callable[[str, str, str], str] = no_ack
     assumed: bool = False
     counts: dict[tuple[str, str], Count] = field(default_factory=dict)
+    windows: dict[str, datetime] = field(default_factory=dict)
 
 
 ANYBODY: Final = Known(assumed=True)
@@ -113,9 +142,9 @@ def asks_for(event: Event, destinations: Sequence[str]) -> tuple[set[str], set[s
     persons: set[str] = set()
     addresses: set[str] = set()
     for text in destinations:
-        if topic_of(text):
-            continue
         destination = parse(text)
+        if not destination.is_somebody:
+            continue
         if destination.kind == PERSON:
             persons.add(destination.name)
             continue
@@ -135,7 +164,7 @@ def reach(
     chosen: str = "",
     withheld: Mapping[str, str] | None = None,
 ) -> tuple[list[Contact], dict[str, str]]:
-    """The contacts to which a destination that is no topic leads, and by their names why others not.
+    """The contacts to which a destination that is somebody leads, and by their names why others not.
 
     `chosen` is the channel that its first-of form chose before, and `withheld` what turned out to be of
     no use since.

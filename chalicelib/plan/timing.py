@@ -7,23 +7,26 @@ for or else on the shop's.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from chalicelib.events.event import Event, timestamp
+from chalicelib.events.gathered import DIGEST
 from chalicelib.plan.compose import event_tag
+from chalicelib.plan.journeys import START
 from chalicelib.plan.reach import CAPPED, Known, whose
 from chalicelib.rules.destinations import RECIPIENT
 from chalicelib.rules.hours import QUIET_HOURS, SEND_WINDOW
 from chalicelib.rules.routing import Category
 from chalicelib.store.counts import Count
+from chalicelib.values import dataclass
 
 DELIVERAT: Final = "deliverat"
 WHY_HELD: Final[Mapping[str, str]] = {
     DELIVERAT: "it goes out at the time that it names",
     QUIET_HOURS: "it goes out when the quiet hours of its category are over",
     SEND_WINDOW: "it goes out when its category is sent again",
+    DIGEST: "it goes out with others in the digest of its rule",
     CAPPED: "its recipient got as much of its category as `cap` allows; it goes out when there is room again",
 }
 """Why an event is held, in one word, and what that means."""
@@ -95,6 +98,9 @@ def outlook(
 ) -> Outlook:
     """The outlook at `now` for publications of these names; see `waits`."""
     wait = waits(event, category, known, shop, now, woken=woken)
+    starts = bool(names) and all(name.startswith(START) for name in names)
+    if starts and (wait is None or wait.why != DELIVERAT):
+        return Outlook()  # a journey that begins wakes nobody
     cap = category.cap
     own = [name for name in names if name.partition(":")[0] == RECIPIENT]
     who = whose(event, known)

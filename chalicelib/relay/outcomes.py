@@ -23,14 +23,14 @@ from chalicelib.store.record import from_item
 
 TOLD: Final = (
     *(statuses.PUBLISHED, statuses.SUPPRESSED, statuses.FAILED),
-    *(statuses.EXPIRED, statuses.UNKNOWN, statuses.CANCELLED),
+    *(statuses.EXPIRED, statuses.UNKNOWN, statuses.CANCELLED, statuses.GATHERED),
 )
 """The statuses of an event that are outcomes."""
 TOLD_RECEIPTS: Final = (
     *(statuses.DELIVERED, statuses.REJECTED),
     *(statuses.BOUNCED, statuses.COMPLAINED),
 )
-"""And those of a mail."""
+"""And those of a mail, or a post."""
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html,
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html#eb-putevent-size
@@ -87,10 +87,12 @@ def outcome(stage: str, change: Mapping[str, Any]) -> CloudEvent | None:
     `change` is the `dynamodb` of a stream's record, with the item as it is and as it was.
     """
     new, old = change.get("NewImage") or {}, change.get("OldImage") or {}
+    if new.get("type", {}).get("S") == names.VERIFY_TYPE:
+        return None  # a test of Heraldo itself, which nobody is to act upon
     if new.get("status", {}).get("S") in TOLD:
         return _of_event(stage, new) if new["timeline"] != old.get("timeline") else None
     if new.get("kind", {}).get("S") in TOLD_RECEIPTS:
-        return _of_mail(stage, new) if not old else None
+        return _of_receipt(stage, new) if not old else None
     return None
 
 
@@ -111,6 +113,8 @@ def _of_event(stage: str, item: Mapping[str, Any]) -> CloudEvent:
     }
     if record.withheld:
         data["withheld"] = record.withheld
+    if record.digests:
+        data["digests"] = record.digests
     if record.unknown:
         data["unknown"] = list(record.unknown)
     if record.reason:
@@ -121,7 +125,7 @@ def _of_event(stage: str, item: Mapping[str, Any]) -> CloudEvent:
     return _cloud_event(stage, f"event.{record.status}", identity, record.id, at, data)
 
 
-def _of_mail(stage: str, item: Mapping[str, Any]) -> CloudEvent:
+def _of_receipt(stage: str, item: Mapping[str, Any]) -> CloudEvent:
     partition, place = item["id"]["S"], item["source"]["S"]
     destination, message_id, *_ = place.split("/")
     kind, at = item["kind"]["S"], item["at"]["S"]
@@ -133,7 +137,8 @@ def _of_mail(stage: str, item: Mapping[str, Any]) -> CloudEvent:
     }
     if "detail" in item:
         data["reason"] = item["detail"]["S"]
-    return _cloud_event(stage, f"mail.{kind}", (partition, place), message_id, at, data)
+    what = "webhook" if destination.startswith("webhook_") else "mail"
+    return _cloud_event(stage, f"{what}.{kind}", (partition, place), message_id, at, data)
 
 
 def _cloud_event(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 SHAPE: Final = '"3 per 7 days"'
 OVER: Final = ("suppress", "defer")
 # Who was sent what is remembered in one item, and as long as the ledger remembers events.
 MOST: Final = 100
 LONGEST: Final = timedelta(days=30)
-_CAP: Final = re.compile(r"([1-9]\d{0,5}) per (?:([1-9]\d{0,5}) )?(minute|hour|day|week)s?\Z")
+_CAP: Final = regex(r"([1-9]\d{0,5}) per (?:([1-9]\d{0,5}) )?(minute|hour|day|week)s?\Z")
 _UNITS: Final = {
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),

@@ -1,27 +1,28 @@
-"""Where a rule sends to: `topic:users`, `recipient`, `recipient:push|sms|email`, `person:shop-manager:sms`."""
+"""Where a rule sends to: `topic:users`, `recipient`, `recipient:push|sms|email`, `person:shop-manager:sms`,
+`webhook:erp`."""
 
 from __future__ import annotations
 
 import functools
-import re
-from dataclasses import dataclass
 from typing import Final
+
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 CHANNELS: Final = ("email", "sms", "push")
 """The channels in which a person can be reached, in the order in which they are told."""
 TOPIC: Final = "topic"
 RECIPIENT: Final = "recipient"
 PERSON: Final = "person"
-SHAPES: Final = (
-    "topic:users, recipient, recipient:email, recipient:push|sms|email, person:shop-manager"
-)
+WEBHOOK: Final = "webhook"
+SHAPES: Final = "topic:users, recipient, recipient:email, recipient:push|sms|email, person:shop-manager, webhook:erp"
 # It stands in the ledger's list of destinations, which a space would part.
-_PERSON_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
+_PERSON_ID: Final = regex(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A topic by its `name`, the event's recipient, or a person of the company by the id in `name`.
+    """A topic or a webhook by its `name`, the event's recipient, or a person of the company by the id in `name`.
 
     A person is reached in each of `channels` that they have and want, or where it is a `first_of`
     form, in the first of them. `whose` is how the ledger names what went to them: `recipient`, or
@@ -36,10 +37,15 @@ class Destination:
     @property
     def text(self) -> str:
         """It, as rules and the ledger have it."""
-        if self.kind == TOPIC:
-            return f"{TOPIC}:{self.name}"
+        if self.kind in (TOPIC, WEBHOOK):
+            return f"{self.kind}:{self.name}"
         every = self.channels == CHANNELS and not self.first_of
         return self.whose if every else f"{self.whose}:{'|'.join(self.channels)}"
+
+    @property
+    def is_somebody(self) -> bool:
+        """Whether it is a person, with contacts and wishes."""
+        return self.kind in (RECIPIENT, PERSON)
 
     @property
     def whose(self) -> str:
@@ -55,8 +61,8 @@ def parse(text: str) -> Destination:
     ValueError : what is wrong with it, as its author may read it.
     """
     kind, _, rest = text.partition(":")
-    if kind == TOPIC and rest:
-        return Destination(TOPIC, rest)
+    if kind in (TOPIC, WEBHOOK) and rest:
+        return Destination(kind, rest)
     if kind == RECIPIENT:
         name, ways = "", rest
         given = text != RECIPIENT
@@ -83,5 +89,10 @@ def parse(text: str) -> Destination:
 
 
 def topic_of(text: str) -> str:
-    """The topic that a destination names, or nothing where it is a person."""
+    """The topic that a destination names, or nothing where it is something else."""
     return text.removeprefix("topic:") if text.startswith("topic:") else ""
+
+
+def webhook_of(text: str) -> str:
+    """The webhook that a destination names, or nothing where it is something else."""
+    return text.removeprefix("webhook:") if text.startswith("webhook:") else ""

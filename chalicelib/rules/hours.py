@@ -6,21 +6,23 @@ twice or not at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
+
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 QUIET_HOURS: Final = "quiet-hours"
 SEND_WINDOW: Final = "send-window"
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SHAPE: Final = '"22:00-08:00" or "mon-fri 09:00-20:00"'
-_SPAN: Final = re.compile(
+_SPAN: Final = regex(
     r"(?:(?P<days>[a-z]{3}(?:-[a-z]{3})?(?:,[a-z]{3}(?:-[a-z]{3})?)*) )?"
     r"(?P<begin>[0-2]\d:[0-5]\d)-(?P<end>[0-2]\d:[0-5]\d)\Z"
 )
-_DAY: Final = 24 * 60
+_TIME: Final = regex(r"([0-2]\d):([0-5]\d)\Z")
+DAY_MINUTES: Final = 24 * 60
 # A week has every span once, unless clocks leave a day out, as Samoa's did in 2011.
 _AHEAD: Final = 16
 
@@ -70,7 +72,7 @@ class Hours:
         found: list[datetime] = []
         for number in range(-1, _AHEAD):
             for time in times:
-                found += _moments(first + timedelta(days=number), time % _DAY, zone)
+                found += _moments(first + timedelta(days=number), time % DAY_MINUTES, zone)
             open_ones = [m for m in found if m > moment and not self.closed_by(m, zone)]
             # One day more, for a time that comes twice is on the list of a single day.
             if open_ones and min(open_ones).astimezone(zone).date() < first + timedelta(number):
@@ -92,6 +94,24 @@ def _moments(day: date, minute: int, zone: tzinfo) -> Iterable[datetime]:
             yield step
 
 
+def next_time(moment: datetime, minute: int, zone: tzinfo) -> datetime:
+    """The first moment (in UTC) after this one (aware) at which the wall shows a minute of the day; what it
+    shows twice counts the first time, and what it leaves out as much later as the clock is put on."""
+    day = moment.astimezone(zone)
+    while True:
+        wall = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=zone)
+        if wall.astimezone(UTC) > moment:
+            return wall.astimezone(UTC)
+        day += timedelta(days=1)
+
+
+def minute_of(text: str) -> int | None:
+    """The minute of a day of `08:00`, up to that of 24:00; None where it is no time of day."""
+    match = _TIME.match(text)
+    minute = int(match[1]) * 60 + int(match[2]) if match else DAY_MINUTES + 1
+    return minute if minute <= DAY_MINUTES else None
+
+
 def read(quiet: object, window: object) -> Hours | None:
     """The hours that a category has in routing.toml; None where it has none.
 
@@ -102,7 +122,7 @@ def read(quiet: object, window: object) -> Hours | None:
     found = Hours(_spans("quiet", quiet), _spans("window", window))
     if not found.quiet and not found.windows:
         return None
-    week = (datetime(2024, 1, 1) + timedelta(minutes=m) for m in range(7 * _DAY))
+    week = (datetime(2024, 1, 1) + timedelta(minutes=m) for m in range(7 * DAY_MINUTES))
     if all(found.closed_by(wall.replace(tzinfo=UTC), UTC) for wall in week):
         raise ValueError("window" if found.windows else "quiet", "leaves no time to send at all")
     return found
@@ -120,18 +140,18 @@ def _span(key: str, text: str) -> Span:
     if match is None:
         raise ValueError(key, f"{text!r} is no span of time: write it as {SHAPE}")
     begin, end = (_minute(key, text, match[name]) for name in ("begin", "end"))
-    if begin % _DAY == end % _DAY and not (begin == 0 and end == _DAY):
+    if begin % DAY_MINUTES == end % DAY_MINUTES and not (begin == 0 and end == DAY_MINUTES):
         raise ValueError(key, f"{text!r} has no length; a whole day is 00:00-24:00")
-    if begin == _DAY:
+    if begin == DAY_MINUTES:
         raise ValueError(key, f"{text!r} begins at 24:00: write 00:00")
     return Span(frozenset(_days(key, text, match["days"])), begin, end)
 
 
 def _minute(key: str, text: str, time: str) -> int:
-    hour, minute = map(int, time.split(":"))
-    if hour * 60 + minute > _DAY:
+    minute = minute_of(time)
+    if minute is None:
         raise ValueError(key, f"{text!r}: there is no {time}")
-    return hour * 60 + minute
+    return minute
 
 
 def _days(key: str, text: str, days: str | None) -> Iterable[int]:

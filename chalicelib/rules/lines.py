@@ -7,6 +7,8 @@ import tomllib
 from functools import cached_property
 from typing import Final
 
+from chalicelib.regex import regex
+
 
 class Lines:
     """The line of every key in a text that tomllib reads; looked for when the first is asked for.
@@ -38,14 +40,14 @@ class Lines:
         return self.of(f"rule[{position}]", *keys)
 
 
-_TOKEN: Final = re.compile(
+_TOKEN: Final = regex(
     r"""(?P<blank>(?:[ \t\r\n]|\#[^\n]*)+)
       | (?P<string>"{3}(?:\\.|[^\\])*?"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\])*" | '[^']*')
       | (?P<mark>[][{}=,.])
       | (?P<bare>[^][{}=,.\s\#"']+)""",
     re.VERBOSE | re.DOTALL,
 )
-_OR: Final = re.compile(r"\.\$or\[\d+\]")
+_OR: Final = regex(r"\.\$or\[\d+\]")
 
 
 class _Scan:

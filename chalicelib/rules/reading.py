@@ -9,29 +9,42 @@ import keyword
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError
-from chalicelib.rules import caps, hours
-from chalicelib.rules.destinations import CHANNELS, PERSON, RECIPIENT, TOPIC, parse
+from chalicelib.regex import regex
+from chalicelib.rules import caps, digests, hours
+from chalicelib.rules.destinations import CHANNELS, PERSON, RECIPIENT, TOPIC, WEBHOOK, parse
+from chalicelib.rules.journeys import Journey, read_journey, read_names
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Pattern, PatternError, compile_pattern
-from chalicelib.rules.routing import COMPANY, Category, Lane, Routing, Rule, Topic, TypeSettings
+from chalicelib.rules.routing import (
+    COMPANY,
+    Category,
+    Lane,
+    Routing,
+    Rule,
+    Topic,
+    TypeSettings,
+    Webhook,
+)
 from chalicelib.spelling import did_you_mean
+from chalicelib.values import dataclass
 
 # A lane's name is a function in app.py, the beginning of its resources' names in CloudFormation, and a
 # part of its function's name, which may have 64 characters with a stage's 16 in it:
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 LANE_CHARACTERS: Final = 39
-_LANE_NAME: Final = re.compile(rf"[a-z][a-z0-9]{{0,{LANE_CHARACTERS - 1}}}\Z")
-_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_LANE_NAME: Final = regex(rf"[a-z][a-z0-9]{{0,{LANE_CHARACTERS - 1}}}\Z")
+_SLUG: Final = regex(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 # It begins a template's name, company.es.j2, and must not look like a language there.
-_AUDIENCE: Final = re.compile(r"[a-z]{4,20}\Z")
-_LOCALE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
-_TOP: Final = frozenset(("lanes", "topics", "categories", "types", "rule"))
-_RULE: Final = frozenset(("name", "pattern", "to", "stop", "suppress", "stages", "owner", "note"))
+_AUDIENCE: Final = regex(r"[a-z]{4,20}\Z")
+_LOCALE: Final = regex(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+_TOP: Final = frozenset(("lanes", "topics", "webhooks", "categories", "types", "journeys", "rule"))
+_RULE: Final = frozenset(
+    ("name", "pattern", "to", "digest", "start", "stop", "suppress", "stages", "owner", "note")
+)
 _CATEGORY: Final = frozenset(
     ("commercial", "critical", "channels", "quiet", "window", "cap", "over_cap")
 )
@@ -81,7 +94,7 @@ def text_of(path: Path) -> str:
     raise RoutingError([problem])
 
 
-CONFLICT: Final = re.compile(r"(<{7}|\|{7}|={7}|>{7})(\s|\Z)")
+CONFLICT: Final = regex(r"(<{7}|\|{7}|={7}|>{7})(\s|\Z)")
 """How a line begins that git leaves where it could not merge."""
 
 
@@ -122,10 +135,13 @@ def load(text: str, stage: str | None) -> Routing:
     categories |= _categories(declared, categories, lines, problems)
     topics = _topics(_table(raw, "topics", lines, problems), lines, problems)
     types = _types(_table(raw, "types", lines, problems), categories, lines, problems)
-    rules = _rules(raw.get("rule", []), topics, stage, lines, problems)
+    journeys = _journeys(_table(raw, "journeys", lines, problems), lines, problems)
+    webhooks = _webhooks(_table(raw, "webhooks", lines, problems), stage, lines, problems)
+    places = [f"{TOPIC}:{name}" for name in topics] + [f"{WEBHOOK}:{name}" for name in webhooks]
+    rules = _rules(raw.get("rule", []), places, journeys, stage, lines, problems)
     if problems:
         raise RoutingError(sorted(problems, key=lambda problem: problem.line))
-    return Routing(lanes, topics, rules, types, categories)
+    return Routing(lanes, topics, rules, types, categories, journeys, webhooks)
 
 
 def _table(
@@ -287,6 +303,38 @@ def _topics(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Topic]
     return topics
 
 
+def _webhooks(
+    raw: Any, stage: str | None, lines: Lines, problems: list[Problem]
+) -> dict[str, Webhook]:
+    found: dict[str, Webhook] = {}
+    for name, urls in raw.items():
+        line = lines.of("webhooks", name)
+        if not _SLUG.match(name):
+            problems.append(
+                Problem(line, "", f"webhook {name!r}: use lower-case letters, digits, -")
+            )
+        if not isinstance(urls, dict) or not urls:
+            shape = "names a URL for each stage that has one, such as { prod = 'https://erp.example/in' }"
+            problems.append(Problem(line, "", f"webhook {name} {shape}"))
+            urls = {}
+        for of_stage, url in urls.items():
+            if problem := _url_problem(url, of_stage):
+                at = lines.of("webhooks", name, of_stage)
+                problems.append(Problem(at, "", f"webhook {name}: {of_stage} {problem}"))
+        found[name] = Webhook(name, urls, urls.get(stage or "", ""), line)
+    return found
+
+
+def _url_problem(url: Any, stage: str) -> str:
+    """Why nothing can be posted to a URL from a stage; nothing where it can. Does not show it: what lets
+    somebody in may stand in it."""
+    from chalicelib.events import hosts  # not paid for where there are no webhooks
+
+    if not isinstance(url, str):
+        return f"must be {hosts.SHAPE}"
+    return hosts.url_problem(url, anywhere=stage == "local")
+
+
 def _types(
     raw: Any, categories: Mapping[str, Category], lines: Lines, problems: list[Problem]
 ) -> dict[str, TypeSettings]:
@@ -321,8 +369,25 @@ def _types(
     return found
 
 
+def _journeys(raw: Any, lines: Lines, problems: list[Problem]) -> dict[str, Journey]:
+    found: dict[str, Journey] = {}
+    for name, table in raw.items():
+
+        def wrong(key: str, problem: str, name: str = name) -> None:
+            at = lines.of("journeys", name, key)
+            problems.append(Problem(at, "", f"journey {name}{problem}"))
+
+        found[name] = read_journey(name, table, lines.of("journeys", name), wrong)
+    return found
+
+
 def _rules(
-    raw: Any, topics: Mapping[str, Topic], stage: str | None, lines: Lines, problems: list[Problem]
+    raw: Any,
+    places: Sequence[str],
+    journeys: Mapping[str, Journey],
+    stage: str | None,
+    lines: Lines,
+    problems: list[Problem],
 ) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     seen: set[str] = set()
@@ -355,11 +420,14 @@ def _rules(
             wrong("to", "to must be a list of destinations, such as ['topic:users']")
             to = []
         for destination in to:
-            if problem := _destination_problem(destination, topics):
+            if problem := _destination_problem(destination, places):
                 wrong("to", f"unknown destination {destination!r}{problem}")
-        for flag in ("stop", "suppress"):
-            if not isinstance(table.get(flag, False), bool):
-                wrong(flag, f"{flag} must be true or false")
+        if not isinstance(table.get("suppress", False), bool):
+            wrong("suppress", "suppress must be true or false")
+        known = tuple(journeys)
+        starts = read_names("start", table.get("start", []), known, wrong)
+        stop = table.get("stop", False)
+        stops = () if isinstance(stop, bool) else read_names("stop", stop, known, wrong)
         for text in ("owner", "note"):
             if not isinstance(table.get(text, ""), str):
                 wrong(text, f"{text} must be a string")
@@ -369,8 +437,21 @@ def _rules(
             stages = None
         if table.get("suppress") and to:
             wrong("to", "a rule that suppresses has no destinations: leave out to")
-        if table.get("to", []) == [] and not table.get("suppress") and not table.get("stop"):
-            wrong("", "does nothing: give it destinations (to), stop or suppress")
+        if table.get("suppress") and starts:
+            wrong("start", "a rule that suppresses starts nothing: leave out start")
+        if both := sorted({*starts} & {*stops}):
+            wrong("stop", f"what starts {both[0]} would end it at once: leave out one of them")
+        if not any(table.get(key) for key in ("to", "start", "stop", "suppress")):
+            wrong("", "does nothing: give it destinations (to), start, stop or suppress")
+        digest: digests.Digest | None = None
+        if "digest" in table:
+            try:
+                digest = digests.read(table["digest"])
+            except ValueError as error:
+                wrong(*error.args)
+            if not table.get("to"):
+                problem = "a digest goes somewhere: give the rule destinations (to)"
+                wrong("digest", problem if not table.get("suppress") else _NOTHING_TO_GATHER)
         pattern: Pattern | None = None
         try:
             pattern = compile_pattern(read_pattern(table)) if "pattern" in table else ALWAYS
@@ -387,8 +468,11 @@ def _rules(
                     name=str(name),
                     pattern=pattern,
                     to=tuple(to),
-                    stop=table.get("stop", False),
+                    digest=digest,
+                    stop=stop is True,
                     suppress=table.get("suppress", False),
+                    starts=starts,
+                    stops=stops,
                     stages=tuple(stages or ()),
                     owner=table.get("owner", ""),
                     note=table.get("note", ""),
@@ -399,9 +483,12 @@ def _rules(
     return tuple(rules)
 
 
-def _destination_problem(text: str, topics: Mapping[str, Topic]) -> str:
-    """What is wrong with a destination, as it follows its name; nothing where it is one."""
-    known = [f"topic:{topic}" for topic in topics]
+_NOTHING_TO_GATHER: Final = "a rule that suppresses gathers nothing: leave out digest"
+
+
+def _destination_problem(text: str, known: Sequence[str]) -> str:
+    """What is wrong with a destination, as it follows its name; nothing where it is one. `known` are the topics
+    and webhooks that there are."""
     try:
         found = parse(text)
     except ValueError as error:
@@ -411,9 +498,11 @@ def _destination_problem(text: str, topics: Mapping[str, Topic]) -> str:
         return (
             did_you_mean(text, [*known, *kinds]) or f"; known are {', '.join([*known, *kinds[:1]])}"
         )
-    if found.kind == TOPIC and found.name not in topics:
-        return did_you_mean(text, known) or f"; known are {', '.join(known)}"
-    return ""
+    if found.is_somebody or text in known:
+        return ""
+    alike = ", ".join(name for name in known if name.startswith(f"{found.kind}:"))
+    none = f": declare it under [{found.kind}s]"
+    return did_you_mean(text, known) or (f"; known are {alike}" if alike else none)
 
 
 def read_pattern(table: Mapping[str, Any]) -> Any:

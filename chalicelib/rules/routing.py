@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
 from chalicelib.rules.caps import Cap
 from chalicelib.rules.destinations import PERSON, RECIPIENT, parse, topic_of
+from chalicelib.rules.digests import Digest
 from chalicelib.rules.hours import Hours
+from chalicelib.rules.journeys import Journey
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.patterns import Mismatch, Pattern
 from chalicelib.rules.patterns.rule_index import RuleIndex
+from chalicelib.values import dataclass
 
 _NEAR: Final = 10
 
@@ -58,17 +61,32 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """A server outside of AWS: the `urls` to which events are posted, by stage, and the `url` of the stage at
+    hand (nothing where it has none there)."""
+
+    name: str
+    urls: Mapping[str, str]
+    url: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A named rule: where its pattern matches, its destinations are added.
 
-    `stages` are those that it applies to; none are all.
+    `starts` and `stops` are the journeys that it begins and ends, and `stages` those that it applies
+    to; none are all. `digest`: what it would send is gathered.
     """
 
     name: str
     pattern: Pattern
     to: tuple[str, ...] = ()
+    digest: Digest | None = None
     stop: bool = False
     suppress: bool = False
+    starts: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     owner: str = ""
     note: str = ""
@@ -93,11 +111,26 @@ class TypeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the rules say of one event. Without destinations, `reason` says why."""
+    """What the rules say of one event: where it goes now, the rules that gather it (`digests`) for later, and which
+    journeys it starts and stops.
+
+    Where it goes nowhere at all, `reason` says why.
+    """
 
     rules: tuple[str, ...]
     destinations: tuple[str, ...]
     reason: str = ""
+    starts: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    digests: tuple[Rule, ...] = ()
+
+    @property
+    def in_time(self) -> tuple[str, ...]:
+        """Where it goes now or in a digest, each once."""
+        if not self.digests:
+            return self.destinations
+        later = (to for rule in self.digests for to in rule.to)
+        return tuple(dict.fromkeys((*self.destinations, *later)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +152,31 @@ class Routing:
     rules: tuple[Rule, ...]
     types: Mapping[str, TypeSettings] = field(default_factory=dict)
     categories: Mapping[str, Category] = field(default_factory=dict)
+    journeys: Mapping[str, Journey] = field(default_factory=dict)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     index: RuleIndex = field(init=False, repr=False)
     reaches_persons: bool = field(init=False, repr=False)
     keeps_hours: bool = field(init=False, repr=False)
     has_caps: bool = field(init=False, repr=False)
+    journeying: RuleIndex = field(init=False, repr=False)
+    has_digests: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex([rule.pattern for rule in self.rules]))
-        personal = any(not topic_of(to) for rule in self.rules for to in rule.to)
+        personal = any(parse(to).is_somebody for rule in self.rules for to in rule.to)
         object.__setattr__(self, "reaches_persons", personal)
         categories = self.categories.values()
         object.__setattr__(self, "keeps_hours", any(c.hours is not None for c in categories))
         object.__setattr__(self, "has_caps", any(c.cap is not None for c in categories))
+        journeying = [rule.pattern for rule in self.rules if rule.starts or rule.stops]
+        object.__setattr__(self, "journeying", RuleIndex(journeying))
+        gathers = any(rule.digest is not None for rule in self.rules)
+        object.__setattr__(self, "has_digests", gathers)
+
+    @property
+    def posts(self) -> bool:
+        """Whether anything is posted from the stage at hand."""
+        return any(webhook.url for webhook in self.webhooks.values())
 
     def lane(self, event_type: str) -> str:
         """The lane of an event type: the longest of the names that fit it decides.
@@ -165,21 +211,53 @@ class Routing:
         return COMPANY if parse(destination).kind == PERSON else ""
 
     def decide(self, event: Event) -> Decision:
-        """Which rules match, and the destinations that they add, each once and in rule order."""
+        """Which rules match, and what they add, each destination and journey once and in rule order. A digest
+        goes where the rule sends it that gathered it.
+
+        What is suppressed starts nothing, and still stops: what it tells of has happened.
+        """
+        if event.digest is not None:
+            return self._of_digest(event.digest.rule)
         matched: list[str] = []
         destinations: dict[str, None] = {}
+        digests: tuple[Rule, ...] = ()
+        starts: tuple[str, ...] = ()
+        stops: tuple[str, ...] = ()
         for position in self.index.match(event.attributes()):
             rule = self.rules[position]
             matched.append(rule.name)
+            if rule.stops:
+                stops = tuple(dict.fromkeys((*stops, *rule.stops)))
             if rule.suppress:
-                return Decision(tuple(matched), (), f"rule {rule.name} suppresses it")
-            destinations.update(dict.fromkeys(rule.to))
+                reason = f"rule {rule.name} suppresses it"
+                return Decision(tuple(matched), (), reason, stops=stops)
+            if rule.starts:
+                starts = tuple(dict.fromkeys((*starts, *rule.starts)))
+            if rule.digest is None:
+                destinations.update(dict.fromkeys(rule.to))
+            else:
+                digests += (rule,)
             if rule.stop:
                 break
         reason = ""
-        if not destinations:
+        if not destinations and not starts and not digests:
             reason = f"rule {matched[-1]} sends it nowhere" if matched else "no rule matches"
-        return Decision(tuple(matched), tuple(destinations), reason)
+        return Decision(tuple(matched), tuple(destinations), reason, starts, stops, digests)
+
+    def may_journey(self, event: Event) -> bool:
+        """Whether an event can be one that starts or stops a journey; of all others it is sure that they do
+        not."""
+        return bool(self.journeying.candidates(event.attributes()))
+
+    def rule(self, name: str) -> Rule | None:
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+    def _of_digest(self, name: str) -> Decision:
+        rule = self.rule(name)
+        if rule is None:
+            return Decision((name,), (), f"rule {name}, which gathered it, is not there any more")
+        reason = "" if rule.to else f"rule {name} sends it nowhere"
+        return Decision((name,), rule.to, reason)
 
     def explain(self, event: Event) -> list[Verdict]:
         """Every rule in order, matched or with the first condition that failed."""

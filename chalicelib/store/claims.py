@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -18,9 +17,11 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.patience import Patience
 from chalicelib.stage import Stage
-from chalicelib.store import holds, ledger, statuses, table
+from chalicelib.store import holds, ledger, runs, statuses, table
 from chalicelib.store.holds import Hold
 from chalicelib.store.record import KEEP_SECONDS, EventKey, Record, from_item, to_item
+from chalicelib.store.run import RunKey
+from chalicelib.values import dataclass
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TRANSACTION_ITEMS: Final = 100
@@ -45,24 +46,25 @@ class Claim:
     """A record to be written if there is none yet.
 
     `content` is the hash of an event that came without an id: the claim then fails as well where
-    equal content of that source was claimed within five minutes. `hold` is kept with it.
+    equal content of that source was claimed within five minutes. `hold` is kept with it; `stops` are the
+    runs of journeys that are over once it holds.
     """
 
     record: Record
     content: str = ""
     hold: Hold | None = None
+    stops: tuple[RunKey, ...] = ()
 
     def writes(self, stage: Stage, now: int) -> list[dict[str, Any]]:
-        """The conditional puts that stand or fall together."""
+        """The conditional puts that stand or fall together, but for what it stops."""
         kept = holds.puts(stage, self.hold) if self.hold else []
         return [*self._claims(stage.table(table.LEDGER), now), *kept]
 
     @property
     def number(self) -> int:
         """How many writes it takes."""
-        if self.hold is None:
-            return 1 + bool(self.content)
-        return 3 + bool(self.content) + bool(self.hold.recipient)
+        number = 1 + bool(self.content) + len(self.stops)
+        return number if self.hold is None else number + 2 + bool(self.hold.recipient)
 
     def _claims(self, table_name: str, now: int) -> list[dict[str, Any]]:
         keep_until = holds.keep_until(self.hold) if self.hold else now + KEEP_SECONDS
@@ -145,6 +147,7 @@ class _Transaction:
         self._patience = patience
         self._outcomes: dict[int, Outcome] = {}
         self._pointed: dict[int, EventKey] = {}
+        self._stopped: set[RunKey] = set()  # by a later event already
 
     def run(self) -> list[Outcome]:
         why = "Contended"
@@ -175,7 +178,9 @@ class _Transaction:
     def _try(self, positions: Sequence[int]) -> None:
         now = int(time.time())
         puts = [(p, put) for p in positions for put in self._claims[p].writes(self._stage, now)]
+        stops = self._stops(positions)
         writes: list[Any] = [{"Put": put} for _, put in puts]
+        writes += [{"Update": update} for update in stops.values()]
         token = uuid.uuid4().hex  # of two answers that did not come, one transaction is the result
         try:
             self._patience.ask(
@@ -186,16 +191,29 @@ class _Transaction:
         except ClientError as error:
             if aws.code_of(error) != "TransactionCanceledException":
                 raise
-            self._sort_out([p for p, _ in puts], error.response.get("CancellationReasons", ()))
+            reasons: Any = error.response.get("CancellationReasons") or ()
+            self._sort_out([*(p for p, _ in puts), *(None for _ in stops)], reasons)
+            for key, reason in zip(stops, reasons[len(puts) :], strict=False):
+                if reason.get("Code") == "ConditionalCheckFailed":
+                    self._stopped.add(key)
         else:
             self._outcomes.update(dict.fromkeys(positions))
 
-    def _sort_out(self, owners: Sequence[int], reasons: Any) -> None:
-        """What a refused transaction says of each of its puts."""
+    def _stops(self, positions: Sequence[int]) -> dict[RunKey, dict[str, Any]]:
+        """What these stop, each run once: a transaction changes no item twice."""
+        latest: dict[RunKey, str] = {}
+        for claim in (self._claims[position] for position in positions):
+            for key in claim.stops:
+                latest[key] = max(claim.record.accepted, latest.get(key, ""))
+        still = {key: at for key, at in latest.items() if key not in self._stopped}
+        return runs.stops(self._stage, still)
+
+    def _sort_out(self, owners: Sequence[int | None], reasons: Any) -> None:
+        """What a refused transaction says of each of its writes; what stops a run has no owner."""
         throttled = ""
         for position, reason in zip(owners, reasons, strict=False):
             code, item = reason.get("Code", ""), reason.get("Item")
-            if code == "ConditionalCheckFailed" and item:
+            if position is not None and code == "ConditionalCheckFailed" and item:
                 if "event_id" in item:
                     self._pointed[position] = (item["event_id"]["S"], item["source"]["S"])
                 else:

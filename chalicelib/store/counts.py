@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.store.record import text_of
+from chalicelib.values import dataclass
 
 _CAP: Final = "cap\n"
 
@@ -54,6 +55,8 @@ def from_items(items: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Coun
     """The counts among these, by whom and category."""
     found = {}
     for item in items:
+        if not item["id"]["S"].startswith(_CAP):
+            continue
         _, who, category = item["id"]["S"].split("\n", 2)
         events = json.loads(item["events"]["S"])
         found[who, category] = Count(who, category, events, int(item["version"]["N"]))

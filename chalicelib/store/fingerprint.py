@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from chalicelib.events.event import Event
+from chalicelib.regex import regex
 
 # How an event travels is no content: a retry has another trace, and binary mode names the type of its
 # data.
@@ -25,7 +26,7 @@ _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 # A hundred records are claimed in one transaction, which DynamoDB bounds at 4 MiB.
 _CHARACTERS: Final = 8_000
 # The fraction of an RFC 3339 timestamp up to its last digit that counts, and its offset.
-_MOMENT: Final = re.compile(
+_MOMENT: Final = regex(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII
 )
 _SHORTEST_MOMENT: Final = len("2026-11-22T10:00:00Z")

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
+from chalicelib.events.gathered import DIGEST
 from chalicelib.stage import Stage
 from chalicelib.store import statuses, table
 from chalicelib.store.record import KEEP_SECONDS, Record, text_of, to_item
+from chalicelib.values import dataclass
 
 HELD: Final = "held"
 RELEASED: Final = "released"
@@ -27,6 +30,12 @@ SHARDS: Final = 8
 AT_ONCE: Final = 25
 # So many go out by one wake: what a lane does at once.
 MOST: Final = 10
+# And so many go into one digest, released a hundred to a transaction. They lie in one partition, which takes
+# a thousand units a second, and a kilobyte in a transaction is two:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+GATHERED: Final = 2000
+RELEASED_AT_ONCE: Final = 100
+_SECONDS: Final = 5.0
 # After every other character of a time and an id.
 _LAST: Final = "~"
 
@@ -36,7 +45,8 @@ class Hold:
     """An event that waits. `group` is its ordering key as SQS has it, `due` and `accepted` are ISO
     timestamps in UTC, `tag` names the event (`plan.compose.event_tag`), `event` is its JSON.
 
-    `by` is the wake that released it; `why` what holds it: `deliverat`, `quiet-hours`.
+    `by` is the wake that released it; `why` what holds it: `deliverat`, `quiet-hours`, `digest`. What a rule gathers of an
+    event has for its `group` the window in which it is, a tag of its own, and for `by` the digest that took it; what is left out of that has for its `state` why.
     """
 
     lane: str
@@ -82,7 +92,40 @@ def puts(stage: Stage, hold: Hold) -> list[dict[str, Any]]:
     found = [item, {**_of_event(hold.tag), **expires, **_leads_to(hold)}]
     if hold.recipient:
         found.append({**_of_person(hold), **expires, **_leads_to(hold)})
-    return [{"TableName": name, "Item": each} for each in found]
+    wanted: list[dict[str, Any]] = [{"TableName": name, "Item": each} for each in found]
+    if hold.why == DIGEST:  # once, in whichever window that was
+        wanted[1]["ConditionExpression"] = "attribute_not_exists(id)"
+        wanted[1]["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return wanted
+
+
+def gather(stage: Stage, found: Sequence[Hold]) -> dict[str, str]:
+    """Keep what rules gather of events, `AT_ONCE` at the most; gives by their tags in which windows those are
+    that were kept before.
+
+    Raises
+    ------
+    BotoCoreError, ClientError : not all is kept.
+    """
+    before: dict[str, str] = {}
+    while left := [hold for hold in found if hold.tag not in before]:
+        wanted = [(hold, put) for hold in left for put in puts(stage, hold)]
+        writes: list[Any] = [{"Put": put} for _, put in wanted]
+        try:
+            stage.dynamodb.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            reasons: Any = error.response.get("CancellationReasons") or ()
+            refused = [
+                (hold.tag, reason["Item"]["of"]["S"].rpartition("\n")[2])
+                for (hold, _), reason in zip(wanted, reasons, strict=False)
+                if reason.get("Code") == "ConditionalCheckFailed" and "Item" in reason
+            ]
+            if not refused:
+                raise
+            before |= dict(refused)
+        else:
+            break
+    return before
 
 
 def keep(stage: Stage, kept: Sequence[tuple[Hold, Record]]) -> None:
@@ -125,7 +168,7 @@ def due(stage: Stage, lane: str, group: str, by: str, now: str) -> list[Hold]:
         },
         ConsistentRead=True,
     )
-    return [_from_item(item) for page in pages for item in page["Items"]]
+    return [from_item(item) for page in pages for item in page["Items"]]
 
 
 def find(stage: Stage, tag: str) -> Hold | None:
@@ -141,7 +184,7 @@ def find(stage: Stage, tag: str) -> Hold | None:
         return None
     key = {"id": pointer["Item"]["of"], "at": pointer["Item"]["of_at"]}
     found: Any = stage.dynamodb.get_item(TableName=name, Key=key, ConsistentRead=True)
-    return _from_item(found["Item"]) if "Item" in found else None
+    return from_item(found["Item"]) if "Item" in found else None
 
 
 def of_person(stage: Stage, person_id: str) -> list[Hold]:
@@ -154,13 +197,37 @@ def of_person(stage: Stage, person_id: str) -> list[Hold]:
     name = stage.table(table.HOLDS)
     pages = stage.dynamodb.get_paginator("query").paginate(
         TableName=name,
-        KeyConditionExpression="id = :id",
-        ExpressionAttributeValues={":id": {"S": f"person\n{person_id}"}},
+        # Behind these are the runs of journeys: store/runs.py.
+        KeyConditionExpression="id = :id AND #at < :run",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={":id": {"S": f"person\n{person_id}"}, ":run": {"S": "run"}},
         ConsistentRead=True,
     )
     keys = [{"id": i["of"], "at": i["of_at"]} for page in pages for i in page["Items"]]
     items = [stage.dynamodb.get_item(TableName=name, Key=key).get("Item") for key in keys]
-    return [_from_item(item) for item in items if item]
+    return [from_item(item) for item in items if item]
+
+
+def last_of_person(stage: Stage, person_id: str, count: int) -> list[Hold]:
+    """Of what waits for a person, or did, the `count` that are due last, in order of that: two calls, however
+    many there are.
+
+    Raises
+    ------
+    BotoCoreError, ClientError, TransientError : the table does not answer.
+    """
+    answer: Any = stage.dynamodb.query(
+        TableName=stage.table(table.HOLDS),
+        # As `of_person`, from the other end.
+        KeyConditionExpression="id = :id AND #at < :run",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={":id": {"S": f"person\n{person_id}"}, ":run": {"S": "run"}},
+        ScanIndexForward=False,
+        Limit=count,
+    )
+    keys = [{"id": item["of"], "at": item["of_at"]} for item in answer["Items"]]
+    items = table.read(stage, {table.HOLDS: keys}, _SECONDS)[table.HOLDS]
+    return sorted(map(from_item, items), key=lambda hold: hold.due)
 
 
 def overdue(stage: Stage, before: str) -> Iterator[Hold]:
@@ -179,11 +246,14 @@ def overdue(stage: Stage, before: str) -> Iterator[Hold]:
             ExpressionAttributeValues={":shard": {"S": str(shard)}, ":before": {"S": before}},
         )
         for page in pages:
-            yield from map(_from_item, page["Items"])
+            yield from map(from_item, page["Items"])
 
 
-def release(stage: Stage, holds: Sequence[Hold], by: str) -> None:
+def release(
+    stage: Stage, holds: Sequence[Hold], by: str, left_out: Mapping[str, str] | None = None
+) -> None:
     """Say that these go out now, all of them or none; what this wake released before may be among them.
+    `left_out` has those, by tag, that do not go out after all, and why.
 
     Raises
     ------
@@ -198,7 +268,7 @@ def release(stage: Stage, holds: Sequence[Hold], by: str) -> None:
                 "ConditionExpression": "#state = :held OR #by = :by",
                 "ExpressionAttributeNames": {"#state": "state", "#by": "by", "#open": INDEX},
                 "ExpressionAttributeValues": {
-                    ":released": {"S": RELEASED},
+                    ":released": {"S": (left_out or {}).get(hold.tag, RELEASED)},
                     ":held": {"S": HELD},
                     ":by": {"S": by},
                 },
@@ -209,8 +279,11 @@ def release(stage: Stage, holds: Sequence[Hold], by: str) -> None:
     stage.dynamodb.transact_write_items(TransactItems=changes)
 
 
-def cancel(stage: Stage, hold: Hold, record: Record, at: str, reason: str, detail: str) -> None:
-    """Have an event never go out, and forget what it said; the ledger says so in the same transaction.
+def cancel(
+    stage: Stage, waiting: Sequence[Hold], record: Record, at: str, reason: str, detail: str
+) -> None:
+    """Have an event never go out, of which this is `waiting`, and forget what it said; the ledger says so in the
+    same transaction.
 
     Raises
     ------
@@ -229,15 +302,17 @@ def cancel(stage: Stage, hold: Hold, record: Record, at: str, reason: str, detai
         "ExpressionAttributeNames": {"#status": "status"},
         "ExpressionAttributeValues": {
             ":new": {"S": statuses.CANCELLED},
-            ":old": {"S": statuses.HELD},
+            ":old": {"S": record.status},
             ":line": {"S": "\n".join([*record.timeline, f"{at} {statuses.CANCELLED}"])},
             ":why": {"S": reason},
             ":detail": {"S": detail},
         },
     }
-    deletes = _deletes(stage, hold)
-    deletes[0] |= still_held
-    changes: list[Any] = [{"Update": told}, *({"Delete": delete} for delete in deletes)]
+    changes: list[Any] = [{"Update": told}]
+    for hold in waiting:
+        deletes = _deletes(stage, hold)
+        deletes[0] |= still_held
+        changes += [{"Delete": delete} for delete in deletes]
     stage.dynamodb.transact_write_items(TransactItems=changes)
 
 
@@ -281,7 +356,7 @@ def keep_until(hold: Hold) -> int:
     return int(datetime.fromisoformat(hold.due).timestamp()) + KEEP_SECONDS
 
 
-def _from_item(item: Mapping[str, Any]) -> Hold:
+def from_item(item: Mapping[str, Any]) -> Hold:
     """A hold; from the index it lacks all that is not in its key."""
     _, lane, group = item["id"]["S"].split("\n", 2)
     due, accepted, tag = item["at"]["S"].split("/", 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -13,7 +14,14 @@ from chalicelib import aws
 from chalicelib.errors import TransientError
 from chalicelib.stage import Stage
 from chalicelib.store import table
-from chalicelib.store.record import EventKey, Record, expires_text, from_item, to_item
+from chalicelib.store.record import (
+    KEEP_SECONDS,
+    EventKey,
+    Record,
+    expires_text,
+    from_item,
+    to_item,
+)
 
 # Why a record was not written, where that is for good: somebody else wrote it meanwhile.
 TAKEN: Final = "taken"
@@ -87,10 +95,18 @@ def find(stage: Stage, event_id: str) -> list[Record]:
 def _write_free(stage: Stage, records: Sequence[Record], give_up: float) -> list[Record]:
     """What could not be written of records that nobody else can have changed."""
     expires = expires_text()
-    items = [to_item(record, expires) for record in records]
+    items = [to_item(record, _kept(record, expires)) for record in records]
     left = table.write(stage, table.LEDGER, items, give_up - time.monotonic())
     unwritten = {(item["id"]["S"], item["source"]["S"]) for item in left}
     return [record for record in records if record.key in unwritten]
+
+
+def _kept(record: Record, expires: str) -> str:
+    """Until when a record is kept: as long as what waits for its digest, if that is longer."""
+    if not record.digests:
+        return expires
+    last = datetime.fromisoformat(max(record.digests.values())).timestamp()
+    return max(expires, str(int(last) + KEEP_SECONDS))
 
 
 def _write_held(stage: Stage, records: Sequence[Record], give_up: float) -> dict[EventKey, str]:
@@ -128,7 +144,7 @@ def _held_put(stage: Stage, record: Record, expires: str) -> dict[str, Any]:
     mine = {":before": {"S": record.turn_before}, ":mine": {"S": record.turn}}
     put: dict[str, Any] = {
         "TableName": stage.table(table.LEDGER),
-        "Item": to_item(record, expires),
+        "Item": to_item(record, _kept(record, expires)),
         "ConditionExpression": "attribute_not_exists(turn) OR turn IN (:before, :mine)",
         "ExpressionAttributeValues": mine,
     }

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from chalicelib.values import dataclass
 
 # How their items' ids begin.
 PERSON: Final = "person:"

@@ -1,4 +1,5 @@
-"""What SES says afterwards of the mails that it took: kept beside the event's record, and for their addresses.
+"""What SES says afterwards of the mails that it took, and what becomes of what is posted to webhooks: kept beside
+the event's record, and for their addresses.
 
 A receipt is an item of its own in the ledger, in a partition that is its event's and has no record in it. So
 it is no matter whether it comes before the record or after it, lanes may write their records whole, and one
@@ -9,7 +10,6 @@ same transaction: it is not lost, and a soft bounce does not count twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from chalicelib.store import people, register, secrets, statuses, stops, table
 from chalicelib.store.people import Person
 from chalicelib.store.record import expires_text
 from chalicelib.store.secrets import Secrets
+from chalicelib.values import dataclass
 
 # Seconds to let a rival be, who writes the same address at the same moment.
 _RIVAL_SECONDS: Final = 0.02
@@ -30,7 +31,8 @@ _RIVAL_SECONDS: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What SES says of one mail: `kind` is one of `statuses.RECEIPTS`, `detail` SES's word for why.
+    """What SES says of one mail, or became of one post: `kind` is one of `statuses.RECEIPTS`, `detail` a word for
+    why.
 
     `event` and `destination` are what the mail's tags have. Whose mail it was, the `address` and the
     `person`, and the `effect` that it has on that address (`store.stops`) are used and not kept.
@@ -107,6 +109,14 @@ def keep(stage: Stage, receipts: Sequence[Receipt], patience: Patience) -> set[t
         except (TransientError, ClientError):
             unkept.add(key)
     return unkept
+
+
+def note(stage: Stage, receipts: Sequence[Receipt], seconds: float) -> int:
+    """Keep receipts that mean nothing for an address, within `seconds`; says how many could not be. One that is
+    kept already gets the later time."""
+    expires = expires_text()
+    items = {receipt.key: _to_item(receipt, expires) for receipt in receipts}
+    return len(table.write(stage, table.LEDGER, list(items.values()), seconds))
 
 
 def _with_a_count(

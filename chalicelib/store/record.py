@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chalicelib.store.statuses import WAITING
+from chalicelib.store import shares
+from chalicelib.store.statuses import ACCEPTED, HELD, WAITING
+from chalicelib.values import dataclass
 
 KEEP_SECONDS: Final = 30 * 24 * 3600
 
@@ -33,7 +35,8 @@ class Record:
     `receives` how often its message was received when a handler last ended in order with it, `alone`
     the handlers since that began with nothing else at hand. `turn` says whose turn it is to publish;
     see `ledger.announce`, which alone sets `turn_before`; that is not kept. `until` is when it goes out
-    at the earliest, of what was held.
+    at the earliest, of what was held; `digests` has the rules that gathered it, and when those windows end.
+    `whose` stands for whom it is for, as a keyed hash (`Secrets.hash_of`).
     """
 
     id: str
@@ -59,6 +62,8 @@ class Record:
     test: bool = False
     sender: str = ""
     until: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+    whose: str = ""
 
     @property
     def key(self) -> EventKey:
@@ -78,6 +83,17 @@ class Record:
             later = [line for line in self.timeline[first + 1 :] if not line.endswith(f" {status}")]
             self.timeline[first + 1 :] = later
         self.timeline.append(f"{at} {status}")
+
+    @property
+    def accepted(self) -> str:
+        """When the door took it, as an ISO timestamp; empty where it came past the door."""
+        at, _, status = self.timeline[0].partition(" ") if self.timeline else ("", "", "")
+        return at if status in (ACCEPTED, HELD) else ""
+
+    @property
+    def began(self) -> str:
+        """When the ledger first heard of it, as an ISO timestamp; empty where it has not yet."""
+        return self.timeline[0].split(" ", 1)[0] if self.timeline else ""
 
     def since(self) -> datetime | None:
         """When it took the status that it has."""
@@ -138,8 +154,15 @@ def to_item(record: Record, expires: str) -> dict[str, Any]:
         item["test"] = {"BOOL": True}
     if record.until:
         item["until"] = {"S": record.until}
+    if record.digests:
+        item["digests"] = {"S": _ENCODER.encode(record.digests)}
     if record.sender:
         item["sender"] = {"S": record.sender}
+    if record.whose:
+        item["whose"] = {"S": record.whose}
+    if began := record.began:
+        item[shares.SHARD] = {"S": shares.shard_of(record.id, record.whose)}
+        item[shares.AT] = {"S": shares.place(began, record.id, record.source)}
     return item
 
 
@@ -174,4 +197,6 @@ def from_item(item: Mapping[str, Any]) -> Record:
         test=bool(item["test"]["BOOL"]) if "test" in item else False,
         sender=text("sender"),
         until=text("until"),
+        digests=json.loads(text("digests")) if "digests" in item else {},
+        whose=text("whose"),
     )

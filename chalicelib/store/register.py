@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -19,6 +19,7 @@ from chalicelib.patience import Patience
 from chalicelib.stage import Stage
 from chalicelib.store import people, secrets, stops, table
 from chalicelib.store.people import Person
+from chalicelib.values import dataclass
 
 # How often somebody else may have been faster.
 _TURNS: Final = 10

@@ -12,7 +12,6 @@ import hmac
 import secrets
 import time
 import weakref
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -22,6 +21,7 @@ from chalicelib.errors import TransientError
 from chalicelib.events.addresses import normal_email
 from chalicelib.stage import Stage
 from chalicelib.store import table
+from chalicelib.values import dataclass
 
 KEY: Final = {"id": {"S": "secrets"}}
 _BYTES: Final = 32

@@ -7,6 +7,7 @@ from typing import Final
 
 ACCEPTED: Final = "accepted"
 HELD: Final = "held"
+GATHERED: Final = "gathered"
 PUBLISHING: Final = "publishing"
 RETRYING: Final = "retrying"
 PUBLISHED: Final = "published"
@@ -20,6 +21,7 @@ FAILED: Final = "failed"
 STATUSES: Final[Mapping[str, str]] = {
     ACCEPTED: "taken, and on its way through its lane",
     HELD: "kept until its time: `held` says until when, and why; it can be cancelled",
+    GATHERED: "kept for a digest, or gone out in one: `digests` says until when it waits, and which it was",
     PUBLISHING: "its channels are being asked; written only for types with `on_unknown = skip`, and where a first-of form has chosen a channel",
     RETRYING: "kept in its lane and its order to be tried again; `reason` and `detail` say why",
     PUBLISHED: "sent to every destination but those that are `withheld`",
@@ -31,7 +33,7 @@ STATUSES: Final[Mapping[str, str]] = {
     FAILED: "given up: it lies in the dead-letter queue until it is redriven",
 }
 # Last words. `failed` is not among them: a redrive can still change it.
-SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST, CANCELLED))
+SETTLED: Final = frozenset((PUBLISHED, SUPPRESSED, EXPIRED, UNKNOWN, TEST, CANCELLED, GATHERED))
 # What an event comes by again and again while it waits.
 WAITING: Final = frozenset((PUBLISHING, RETRYING))
 
@@ -47,10 +49,10 @@ COMPLAINED: Final = "complained"
 
 RECEIPTS: Final[Mapping[str, str]] = {
     NONE: "its channel tells nothing afterwards: topics, SMS and push have no receipts",
-    AWAITED: "SES has taken the mail, and has said nothing of it yet",
-    DELAYED: "the mail has not arrived yet, and SES goes on trying",
-    DELIVERED: "the recipient's mail server has taken the mail",
-    REJECTED: "SES has taken the mail, and then did not send it",
+    AWAITED: "SES has taken the mail, and has said nothing of it yet; a post is on its way",
+    DELAYED: "the mail has not arrived yet, and SES goes on trying; a webhook has not taken it yet, and it is posted again",
+    DELIVERED: "the recipient's mail server has taken the mail, or the webhook the post",
+    REJECTED: "SES has taken the mail, and then did not send it; a webhook has not taken it in three days, or is gone, and it is a dead letter",
     BOUNCED: "the mail did not arrive, or the recipient's mail server sent it back",
     COMPLAINED: "the recipient reported the mail as unwanted",
 }

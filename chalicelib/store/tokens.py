@@ -12,10 +12,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.errors import HeraldoError
+from chalicelib.values import dataclass
 
 _DAY: Final = 86_400
 # Mails are kept, and who looks through old ones must still get rid of new ones.
@@ -24,6 +24,8 @@ DAYS: Final = 400
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html
 CHARACTERS: Final = 800
 _SIGNATURE_BYTES: Final = 16
+# What is signed for acknowledging begins so; a grant is JSON, and does not.
+_ACKS: Final = b"ack\n"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -47,6 +49,31 @@ class Grant:
     locale: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What somebody may acknowledge: an event, from a message that was written in `locale`."""
+
+    event_id: str
+    source: str
+    locale: str
+
+
+def sign_ack(keys: Sequence[bytes], ack: Ack, now: float) -> str:
+    """As `sign`."""
+    until = int(now) // _DAY + DAYS
+    said = _ENCODER.encode([ack.event_id, ack.source, ack.locale, until]).encode()
+    token = _text(said) + "." + _text(_signature(keys[0], _ACKS + said))
+    return token if len(token) <= CHARACTERS else ""
+
+
+def read_ack(keys: Sequence[bytes], token: str, now: float) -> Ack:
+    """As `read`."""
+    event_id, source, locale, until = _said(keys, token, _ACKS)
+    if int(now) // _DAY > until:
+        raise TokenError(is_old=True, locale=locale)
+    return Ack(event_id, source, locale)
+
+
 def sign(keys: Sequence[bytes], grant: Grant, now: float) -> str:
     """A token that is good for `DAYS` from `now` (seconds since 1970); empty where it would be too long."""
     until = int(now) // _DAY + DAYS
@@ -62,14 +89,20 @@ def read(keys: Sequence[bytes], token: str, now: float) -> Grant:
     ------
     TokenError : nothing; it was altered, or is too old.
     """
-    said, signature = (_bytes(part) for part in _parts(token))
-    if not any(hmac.compare_digest(_signature(key, said), signature) for key in keys):
-        raise TokenError(is_old=False)
-    *allowed, until = json.loads(said)
+    *allowed, until = _said(keys, token)
     grant = Grant(*allowed)
     if int(now) // _DAY > until:
         raise TokenError(is_old=True, locale=grant.locale)
     return grant
+
+
+def _said(keys: Sequence[bytes], token: str, domain: bytes = b"") -> list[Any]:
+    """What a token says that was signed for a domain: one of another is none here."""
+    said, signature = (_bytes(part) for part in _parts(token))
+    if not any(hmac.compare_digest(_signature(key, domain + said), signature) for key in keys):
+        raise TokenError(is_old=False)
+    found: list[Any] = json.loads(said)
+    return found
 
 
 def _signature(key: bytes, said: bytes) -> bytes:

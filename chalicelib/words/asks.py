@@ -7,8 +7,10 @@ Nothing else needs to know of a filter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, TypeVar
+
+from chalicelib.values import dataclass
 
 Demand = Literal[
     "any",  # to be there

@@ -6,7 +6,6 @@ budget (a filter called by itself) nothing is counted, and single values are bou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +13,8 @@ from itertools import islice
 from typing import Any, Final
 
 from jinja2.exceptions import TemplateRuntimeError
+
+from chalicelib.regex import regex
 
 MAX_TEXT: Final = 1_000_000
 """Characters that any one text may have while rendering: four times what SNS takes."""
@@ -156,7 +157,7 @@ def concat(parts: Iterable[str]) -> str:
     return "".join(kept)
 
 
-_NUMBERS: Final = re.compile(r"\d+")
+_NUMBERS: Final = regex(r"\d+")
 
 
 def check_widths(pattern: str, arguments: Iterable[Any] = ()) -> None:

@@ -16,6 +16,7 @@ import jinja2
 from jinja2.runtime import Context
 
 from chalicelib.events.event import timestamp
+from chalicelib.regex import regex
 from chalicelib.words.asks import asks
 from chalicelib.words.language import defined, locale_of, parsed, plain_spaces, tag_of
 from chalicelib.words.text import WordsError
@@ -25,10 +26,8 @@ _STYLES: Final = ("short", "medium", "long", "full")
 # that was written as a number: 20261203, 202612031830, 20261203183000. And 0 is no date but a blank.
 FIRST_SECOND: Final = 631_152_000
 LAST_SECOND: Final = 7_258_118_400
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_CLOCK: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
-)
+_DAY: Final = regex(r"\d{4}-\d\d-\d\d", re.ASCII)
+_CLOCK: Final = regex(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _NEAR_DAYS: Final = {
     "es": {-1: "ayer", 0: "hoy", 1: "mañana"},
     "en": {-1: "yesterday", 0: "today", 1: "tomorrow"},

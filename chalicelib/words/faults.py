@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from jinja2 import Template
 from jinja2.utils import missing
 
+from chalicelib.values import dataclass
 from chalicelib.words.text import MissingField, WordsError
 from chalicelib.words.wording import in_words
 

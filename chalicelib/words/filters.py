@@ -16,6 +16,7 @@ from typing import Final
 import jinja2
 from jinja2.runtime import Context
 
+from chalicelib.regex import regex
 from chalicelib.words import dates as _dates  # noqa: F401 - its filters register themselves
 from chalicelib.words.asks import FILTERS as FILTERS
 from chalicelib.words.asks import asks
@@ -31,11 +32,11 @@ _NOT_IN_A_LINK: Final = (
 )
 LINK: Final = rf"[Hh][Tt][Tt][Pp][Ss]?://[^{_NOT_IN_A_LINK}/?#@:\[\]\\]+(:[0-9]{{1,5}})?([/?#][^{_NOT_IN_A_LINK}]*)?"
 LINK_CHARACTERS: Final = 1_000
-_AMOUNT: Final = re.compile(AMOUNT)
-_CURRENCY: Final = re.compile(CURRENCY)
-_LINK: Final = re.compile(LINK)
+_AMOUNT: Final = regex(AMOUNT)
+_CURRENCY: Final = regex(CURRENCY)
+_LINK: Final = regex(LINK)
 # Where Spanish says "e" for "y": before the sound i, but not before a diphthong such as hielo's.
-_SOUNDS_LIKE_I: Final = re.compile(r"[ií]|hí|hi(?![aeou])", re.IGNORECASE)
+_SOUNDS_LIKE_I: Final = regex(r"[ií]|hí|hi(?![aeou])", re.IGNORECASE)
 
 FilterError = WordsError
 

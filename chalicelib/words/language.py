@@ -6,18 +6,18 @@ Babel is imported where it is used, so a template without amounts and dates does
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING, Final
 
 import jinja2
 from jinja2.runtime import Context
 
+from chalicelib.regex import regex
 from chalicelib.words.text import WordsError
 
 if TYPE_CHECKING:
     from babel import Locale
 
-_SPECIAL_SPACE: Final = re.compile("[\u00a0\u202f]")
+_SPECIAL_SPACE: Final = regex("[\u00a0\u202f]")
 
 
 def tag_of(context: Context, name: str) -> str:

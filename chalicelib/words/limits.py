@@ -7,10 +7,11 @@ of SMS), https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html (pa
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 SUBJECT_CHARACTERS: Final = 99
 MESSAGE_BYTES: Final = 256 * 1024
@@ -22,7 +23,7 @@ SMS_CHARACTERS: Final = 1600
 PUSH_BYTES: Final = 4096
 MAIL_CHARACTERS: Final = 262_144
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = regex(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # GSM 03.38: the default alphabet, and the characters that cost two because they are escaped.
 _GSM: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 from markupsafe import Markup
 
+from chalicelib.values import dataclass
 from chalicelib.words import locales
+from chalicelib.words.compiled import Compiled
 from chalicelib.words.environment import make_environment
 from chalicelib.words.markup import from_text, styled
 
@@ -53,8 +55,9 @@ class Stationery:
     `locales` are those that the foot is written in, first the one for readers of none of them.
     """
 
-    def __init__(self, loader: jinja2.BaseLoader, locales: Sequence[str]) -> None:
-        self.environment = make_environment(loader, escaping=True)
+    def __init__(self, root: Path, locales: Sequence[str]) -> None:
+        self.environment = make_environment(jinja2.FileSystemLoader(root), escaping=True)
+        self.environment.bytecode_cache = Compiled(root, "mails")
         self.environment.filters["styled"] = styled
         self._locales = locales
         self._feet: dict[str, Mapping[str, Any]] = {}

@@ -14,6 +14,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from chalicelib.regex import regex
+
 BUTTON_CHARACTERS: Final = 40
 """What a button says at the most: a longer line before a link stays a sentence."""
 FACT_CHARACTERS: Final = 32
@@ -21,12 +23,12 @@ FACT_CHARACTERS: Final = 32
 
 # All of these read text that is escaped already.
 _URL: Final = r"https?://(?:[^\s&<>]|&amp;)+"
-_ONLY_URL: Final = re.compile(rf"{_URL}\Z")
+_ONLY_URL: Final = regex(rf"{_URL}\Z")
 # A link ends before what ends its sentence.
-_LINK: Final = re.compile(
+_LINK: Final = regex(
     rf"{_URL}(?<![.,;:!?)\]»”’…])|(?<![\w.+-])[\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}"
 )
-_FACT: Final = re.compile(rf"([^:]{{1,{FACT_CHARACTERS}}}): (.+)")
+_FACT: Final = regex(rf"([^:]{{1,{FACT_CHARACTERS}}}): (.+)")
 
 
 def from_text(text: str) -> str:
@@ -90,10 +92,10 @@ def _anchor(found: re.Match[str]) -> str:
 
 # -- looks -----------------------------------------------------------------------------------------
 
-_TAG: Final = re.compile(r"""<([a-z][a-z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>""")
-_CLASS: Final = re.compile(r"""\bclass=["']?([\w-]+)""")
+_TAG: Final = regex(r"""<([a-z][a-z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>""")
+_CLASS: Final = regex(r"""\bclass=["']?([\w-]+)""")
 # Outlook gives padding and a background to cells only.
-_BUTTON: Final = re.compile(r'<a\b[^<>]*\bclass="button"[^<>]*>.*?</a>', re.DOTALL)
+_BUTTON: Final = regex(r'<a\b[^<>]*\bclass="button"[^<>]*>.*?</a>', re.DOTALL)
 _BUTTON_TABLE: Final = (
     '<table class="button" border="0" cellpadding="0" cellspacing="0" role="presentation">'
     r'<tr><td class="button">\g<0></td></tr></table>'

@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +19,10 @@ from jinja2.runtime import Context
 
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event
+from chalicelib.values import dataclass
 from chalicelib.words import limits, locales, tidy
 from chalicelib.words.budget import RenderTooLarge, has_gaps
+from chalicelib.words.compiled import Compiled
 from chalicelib.words.environment import HeraldoEnvironment, make_environment
 from chalicelib.words.faults import Fault, place_of_error
 from chalicelib.words.mail import LAYOUT, Links, Mail, Stationery
@@ -116,6 +117,7 @@ class Templates:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environment = make_environment(jinja2.FileSystemLoader(root))
+        self.environment.bytecode_cache = Compiled(root, "texts")
         self._words: dict[str, tuple[str, ...]] = {}
         self._versions: dict[str, str] = {}
 
@@ -163,9 +165,9 @@ class Templates:
             raise PermanentError("unknown-type", f"no event type {_shown(event_type)}")
         return _nearest(wanted, found)
 
-    def render(self, event: Event, words: str | None = None) -> Message:
+    def render(self, event: Event, words: str | None = None, ack_url: str = "") -> Message:
         """Render `event` with these words of its type, as `words_for` gives them; by default those
-        that everybody gets in the event's own locale.
+        that everybody gets in the event's own locale. `ack_url` is where it is acknowledged, if it can be.
 
         Raises
         ------
@@ -175,7 +177,7 @@ class Templates:
         if words is None or words not in self.words(event.type):
             words = self.words_for(event.type, words or event.locale)
         name = f"{event.type}/{words}.j2"
-        texts, gaps = self._texts(name, event, words)
+        texts, gaps = self._texts(name, event, words, ack_url)
         body, html = texts.pop("body"), texts.pop("html", "")
         bodies = {"default": body}
         for channel, text in texts.items():
@@ -200,17 +202,17 @@ class Templates:
         RenderError : the layout or the foot of mails is broken, whatever the message.
         """
         try:
-            return self._stationery.mail(message, links)
+            return self.stationery.mail(message, links)
         except (jinja2.TemplateError, *WRONG) as error:
             raise _broken(error, LAYOUT) from None
 
     def foot(self, locale: str) -> Mapping[str, Any]:
         """What stands at the foot of mails in this locale, or the nearest that there is."""
-        return self._stationery.foot(locale)
+        return self.stationery.foot(locale)
 
     def letter(self, message: Message) -> str:
         """What a message says as an e-mail's HTML, without looks and layout."""
-        return self._stationery.letter(message)
+        return self.stationery.letter(message)
 
     def gaps(self, event: Event, words: str) -> list[Fault]:
         """The fields of an event that these words of its type print, and that are empty."""
@@ -230,9 +232,11 @@ class Templates:
     def _shared(self) -> bytes:
         return b"".join(file.read_bytes() for file in sorted(self.root.glob("_*/**/*.j2")))
 
-    def _texts(self, name: str, event: Event, words: str) -> tuple[dict[str, str], bool]:
+    def _texts(
+        self, name: str, event: Event, words: str, ack_url: str
+    ) -> tuple[dict[str, str], bool]:
         """The text of every channel and whether it has gaps, or a RenderError with what is wrong."""
-        _, attributes, variables = _used(event, words)
+        _, attributes, variables = _used(event, words, ack_url)
         try:
             with self.environment.bounded():
                 return self._channels(name, variables), has_gaps()
@@ -253,10 +257,11 @@ class Templates:
             raise RenderError(reason, *found) from None
 
     @functools.cached_property
-    def _stationery(self) -> Stationery:
+    def stationery(self) -> Stationery:
+        """What mails are written on."""
         feet = [f.stem for f in (self.root / "_mail").glob("*.j2") if f.stem != "layout"]
         feet.sort(key=lambda locale: (locale != DEFAULT_LOCALE, locale))
-        return Stationery(jinja2.FileSystemLoader(self.root), feet)
+        return Stationery(self.root, feet)
 
     @functools.cached_property
     def _tracer(self) -> HeraldoEnvironment:
@@ -292,10 +297,10 @@ class Templates:
         around, context = _around(self.environment, name, variables)
         if len(context.blocks["body"]) == 1:  # no layout: what stands around is other channels
             around = ""
-        _, context = _around(self._stationery.environment, name, variables)
+        _, context = _around(self.stationery.environment, name, variables)
         inside = tidy.body(self.environment.concat(context.blocks["html"][0](context)))
         before, _, after = around.partition(_BODY)
-        as_html = self._stationery.from_text
+        as_html = self.stationery.from_text
         parts = (as_html(tidy.body(before)), inside, as_html(tidy.body(after)))
         return "\n".join(part for part in parts if part)
 
@@ -331,11 +336,24 @@ def _around(
     return said, context
 
 
-def _used(event: Event, words: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+# What templates find under `event` beside its own attributes, whose names have no underscore.
+GIVEN: Final = ("ack_url",)
+
+
+def _used(
+    event: Event, words: str, ack_url: str = ""
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """An event's template, its attributes, and all that a template can use."""
-    attributes = event.attributes()
-    variables = {**event.data, "event": attributes, "locale": locale_of(words)}
+    attributes = {**event.attributes(), "ack_url": ack_url}
+    variables = {**event.data, "event": attributes, "locale": locale_of(words), **_ALONE}
+    if event.digest is not None:
+        variables["digest"] = list(event.digest.events)
+        variables["digest_count"] = event.digest.count
     return f"{event.type}/{words}.j2", attributes, variables
+
+
+# What a template sees of an event that is no digest.
+_ALONE: Final[Mapping[str, Any]] = {"digest": (), "digest_count": 1}
 
 
 def locale_of(words: str) -> str:

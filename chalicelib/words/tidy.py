@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Final
 
+from chalicelib.regex import regex
 from chalicelib.words import limits
 
-_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SPACE: Final = regex(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # What makes text run the other way: https://www.unicode.org/reports/tr9/#Explicit_Directional_Embeddings
-_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_TURNS: Final = regex("[\u202a-\u202e\u2066-\u2069]")
 # https://www.unicode.org/reports/tr14/#BK and what Python's splitlines knows beside it.
-_LINE_BREAK: Final = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_BLANK_LINES: Final = re.compile(r"\n(?:[ \t]*\n){2,}")
+_LINE_BREAK: Final = regex("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL: Final = regex(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BLANK_LINES: Final = regex(r"\n(?:[ \t]*\n){2,}")
 # Marks that have no width and no meaning to a reader: soft hyphens, direction marks, joiners of words.
-_INVISIBLE: Final = re.compile(
+_INVISIBLE: Final = regex(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufeff\uffa0]"
 )

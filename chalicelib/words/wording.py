@@ -7,13 +7,13 @@ not known here is "a value of the wrong kind": vague, and safe.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.runtime import BlockReference, LoopContext, Macro
 
+from chalicelib.regex import regex
 from chalicelib.spelling import did_you_mean
 from chalicelib.words.text import WordsError, kind
 
@@ -93,7 +93,7 @@ _SAID: Final[tuple[tuple[str, str], ...]] = (
     (r"empty separator", "an empty text separates nothing"),
     (r"Invalid character in attribute name", "the name of an attribute has a character too many"),
 )
-_PATTERNS: Final = tuple((re.compile(pattern), said) for pattern, said in _SAID)
+_PATTERNS: Final = tuple((regex(pattern), said) for pattern, said in _SAID)
 
 
 def in_words(error: BaseException) -> str:

@@ -10,19 +10,21 @@ from typing import Any, Final
 import click
 
 from chalicelib.events.event import Event
-from chalicelib.names import INLETS
+from chalicelib.letters.letters import Letter, Look, Sought, look
+from chalicelib.letters.verdict import Judge, Verdict
+from chalicelib.names import INLETS, WEBHOOKS
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.words.render import templates
 from cli import target as targets
-from cli.account import account, aws_errors, rules
+from cli.account import account, aws_errors, put_down, rules
 from cli.group import Group
-from cli.letters.letters import Letter, Look, Sought, look
 from cli.letters.redrive import Outcome, move
-from cli.letters.verdict import Judge, Verdict
 from cli.terminal import Progress, age, confirm, count, table
 
 _MOST_SHOWN: Final = 20
+# Nobody waits for a handler here, but somebody at a terminal does.
+_READ_SECONDS: Final = 60.0
 
 _lane_option: Final = click.option("--lane", help="Only this lane's; `bus`: EventBridge's.")
 
@@ -193,6 +195,9 @@ def redrive(
         more = f", and of {unseen} more behind them what is meant," if unseen else ""
         letters = count(len(going), "dead letter")
         confirm(f"Put {letters}{more} back into {target.stage}'s lanes?", yes)
+        of = {"type": types, "reason": reasons, "id": ids, "lane": (lane,) if lane else ()}
+        named = [f"{name}={value}" for name, values in of.items() for value in values]
+        put_down(target, "redrive", " ".join(named) or "*")
         outcome = move(handle, judge, wanted, lanes, looks, verdicts, force, rate, ids)
     _summary(outcome, as_json)
 
@@ -308,12 +313,16 @@ def _show(letter: Letter, verdict: Verdict) -> None:
 def _look(stage: Stage, lane: str | None, ids: Sequence[str] = ()) -> tuple[list[Look], Judge]:
     """Look at the lanes, or until the letters of these ids are found."""
     declared = rules(stage.name)
-    lanes = [*declared.lanes, *INLETS]
+    lanes = [*declared.lanes, *INLETS, *([WEBHOOKS] if declared.posts else [])]
     if lane is not None and lane not in lanes:
         near = did_you_mean(lane, lanes) or f"; the lanes are {', '.join(lanes)}"
         raise click.BadParameter(f"there is no lane {lane}{near}", param_hint="--lane")
-    judge = Judge(stage, declared, templates())
-    looks = look(stage, [lane] if lane else lanes, Sought(ids), Progress())
+    judge = Judge(stage, declared, templates(), _READ_SECONDS)
+    progress = Progress()
+    try:
+        looks = look(stage, [lane] if lane else lanes, Sought(ids), progress.show)
+    finally:
+        progress.end()
     moved_by_sqs = [letter for letter in _letters(looks) if letter.moved_by_sqs]
     if moved_by_sqs:
         judge.records(moved_by_sqs)  # tells them why, as far as the ledger knows

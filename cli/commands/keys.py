@@ -5,94 +5,28 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from chalicelib import names
+from chalicelib.channels.audience import type_problem
 from chalicelib.door.keys import CACHE_SECONDS, SCOPES, hash_of, lies_beneath
 from chalicelib.events.event import MAX_SOURCE, is_uri_reference
 from chalicelib.spelling import did_you_mean
 from chalicelib.store import secrets as stage_secrets
 from cli import target as targets
-from cli.account import account, aws_errors, type_problem
+from cli.account import account, aws_errors, put_down
 from cli.group import Group
-from cli.target import Target
+from cli.keys import PREFIX, StoredKey, stored, table_of
 from cli.terminal import age, confirm, table
 
-_PREFIX: Final = "hk_"
 _RANDOM_BYTES: Final = 32
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _SHORTEST_PREFIX: Final = 4
-_SHOWN_HASH: Final = 8
 # What comes over the bus or straight from a queue has these, and no key speaks for it.
 _NOT_FOR_KEYS: Final = ("eventbridge:", "queue:")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """A key as the table has it: everything but the key."""
-
-    hash: str
-    name: str
-    scopes: tuple[str, ...]
-    sources: tuple[str, ...]
-    types: tuple[str, ...]
-    test: bool
-    created: str
-    last: str
-
-    @classmethod
-    def of(cls, item: Mapping[str, Any]) -> StoredKey:
-        def text(name: str) -> str:
-            return str(item[name]["S"]) if name in item else ""
-
-        return cls(
-            text("hash"),
-            text("name"),
-            tuple(text("scope").split()),
-            tuple(text("source").split()) or (text("name"), "*"),
-            tuple(text("types").split()),
-            bool(item["test"]["BOOL"]) if "test" in item else False,
-            text("created"),
-            text("last"),
-        )
-
-    @property
-    def id(self) -> str:
-        """The start of the hash: names a key and gives nothing away."""
-        return self.hash[:_SHOWN_HASH]
-
-    def item(self) -> dict[str, Any]:
-        """The DynamoDB item, as chalicelib.door.keys reads it."""
-        item: dict[str, Any] = {
-            "hash": {"S": self.hash},
-            "name": {"S": self.name},
-            "scope": {"S": " ".join(self.scopes)},
-            "source": {"S": " ".join(self.sources)},
-            "created": {"S": self.created},
-            "last": {"S": self.last},
-        }
-        if self.types:
-            item["types"] = {"S": " ".join(self.types)}
-        if self.test:
-            item["test"] = {"BOOL": True}
-        return item
-
-    def shown(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "name": self.name,
-            "scopes": list(self.scopes),
-            "sources": list(self.sources),
-            "types": list(self.types),
-            "test": self.test,
-            "created": self.created,
-            "ends_in": self.last or None,
-        }
 
 
 @click.group(cls=Group)
@@ -143,7 +77,7 @@ def create(
     if not _NAME.match(name):
         problem = f"{name!r} must be lower-case letters, digits and hyphens, 63 at most"
         raise click.BadParameter(problem, param_hint="--name")
-    secret = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    secret = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     key = StoredKey(
         hash_of(secret),
         name,
@@ -156,14 +90,15 @@ def create(
     )
     target = account(stage, changes=True)
     with aws_errors(target):
-        others = _stored(target)
+        others = stored(target)
         if any(other.name == name for other in others):
             raise click.ClickException(
                 f"There is a key named {name} already. Take another name, or revoke that one first."
             )
         if not sources:
             _refuse_to_share(name, others)
-        target.client("dynamodb").put_item(TableName=_table(target), Item=key.item())
+        put_down(target, "key-create", f"{name}: {' '.join(key.scopes)}")
+        target.client("dynamodb").put_item(TableName=table_of(target), Item=key.item())
     if as_json:
         print(json.dumps({**key.shown(), "key": secret}, ensure_ascii=False))
         return
@@ -186,13 +121,13 @@ def list_(stage: str | None, as_json: bool) -> None:
     """
     target = account(stage)
     with aws_errors(target):
-        found = _stored(target)
+        found = stored(target)
     if as_json:
         print(json.dumps({"keys": [key.shown() for key in found]}, ensure_ascii=False))
     elif not found:
         click.echo("No keys. Create one: ./heraldo keys create --name shop --scope send")
     else:
-        headers = ("NAME", "SCOPES", "SOURCES", "TYPES", "KEY", "ID", "AGE")
+        headers = ("NAME", "SCOPES", "SOURCES", "TYPES", "KEY", "ID", "AGE", "LAST USED")
         table(headers, [_row(key) for key in found])
 
 
@@ -210,10 +145,11 @@ def revoke(name_or_prefix: str, yes: bool, stage: str | None, as_json: bool) -> 
     """
     target = account(stage, changes=True)
     with aws_errors(target):
-        key = _find(_stored(target), name_or_prefix)
+        key = _find(stored(target), name_or_prefix)
         confirm(f"Revoke {key.name} ({', '.join(key.scopes)}) in stage {target.stage}?", yes)
+        put_down(target, "key-revoke", key.name)
         target.client("dynamodb").delete_item(
-            TableName=_table(target), Key={"hash": {"S": key.hash}}
+            TableName=table_of(target), Key={"hash": {"S": key.hash}}
         )
     if as_json:
         shown = {**key.shown(), "in_force_within_seconds": CACHE_SECONDS}
@@ -239,6 +175,7 @@ def rotate(forget_old: bool, yes: bool, stage: str | None) -> None:
     ends = " Every link in every mail that was sent stops working." if forget_old else ""
     confirm(f"Change the secret of stage {target.stage}?{ends}", yes)
     with aws_errors(target):
+        put_down(target, "secret-rotate", "all before" if forget_old else "")
         believed = stage_secrets.rotate(target.handle(), forget_old)
     minutes = stage_secrets.CACHE_SECONDS // 60
     if forget_old:
@@ -249,27 +186,21 @@ def rotate(forget_old: bool, yes: bool, stage: str | None) -> None:
     click.echo(f"Changed: links are signed with it within {minutes} minutes; {last}.")
 
 
-def _find(stored: Sequence[StoredKey], wanted: str) -> StoredKey:
-    if wanted.startswith(_PREFIX):
-        found = [key for key in stored if key.hash == hash_of(wanted)]
+def _find(known: Sequence[StoredKey], wanted: str) -> StoredKey:
+    if wanted.startswith(PREFIX):
+        found = [key for key in known if key.hash == hash_of(wanted)]
         wanted = "like this"
     else:
-        found = [key for key in stored if key.name == wanted]
+        found = [key for key in known if key.name == wanted]
         if not found and len(wanted) >= _SHORTEST_PREFIX:
-            found = [key for key in stored if key.hash.startswith(wanted)]
+            found = [key for key in known if key.hash.startswith(wanted)]
     if not found:
-        near = did_you_mean(wanted, [key.name for key in stored])
+        near = did_you_mean(wanted, [key.name for key in known])
         raise click.ClickException(f"There is no key {wanted}{near}.")
     if len(found) > 1:
         ids = ", ".join(key.id for key in found)
         raise click.ClickException(f"{wanted} stands for several keys: {ids}. Give one of these.")
     return found[0]
-
-
-def _stored(target: Target) -> list[StoredKey]:
-    pages = target.client("dynamodb").get_paginator("scan").paginate(TableName=_table(target))
-    found = [StoredKey.of(item) for page in pages for item in page["Items"]]
-    return sorted(found, key=lambda key: key.name)
 
 
 def _row(key: StoredKey) -> tuple[str, ...]:
@@ -278,9 +209,10 @@ def _row(key: StoredKey) -> tuple[str, ...]:
         created = age(datetime.fromisoformat(key.created))
     except ValueError:
         created = key.created
-    ends = f"{_PREFIX}…{key.last}" if key.last else f"{_PREFIX}…"
+    ends = f"{PREFIX}…{key.last}" if key.last else f"{PREFIX}…"
     types = " ".join(key.types) or "all"
-    return key.name, scopes, " ".join(key.sources), types, ends, key.id, created
+    used = key.used or "never"
+    return key.name, scopes, " ".join(key.sources), types, ends, key.id, created, used
 
 
 def _split(values: Sequence[str]) -> list[str]:
@@ -335,7 +267,3 @@ def _checked_types(types: Sequence[str]) -> tuple[str, ...]:
         if problem:
             raise click.BadParameter(problem, param_hint="--types")
     return tuple(types)
-
-
-def _table(target: Target) -> str:
-    return names.table(target.stage, "keys")

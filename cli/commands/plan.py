@@ -99,10 +99,14 @@ def _show(found: dict[str, Any]) -> None:
         there = "" if held["local"].endswith("+00:00") else f", {held['local']} there"
         click.secho(f"held until {held['until']}{there} ({held['why']})", fg="yellow")
         click.secho("until then ./heraldo cancel ID, or erasing its recipient, stops it", dim=True)
+    for one in found.get("digests", ()):
+        there = "" if one["local"].endswith("+00:00") else f", {one['local']} there"
+        click.secho(f"rule {one['rule']} gathers it until {one['until']}{there}", fg="yellow")
+        click.secho(f"for {', '.join(one['to'])}: {one['why']}", dim=True)
     click.echo(f"in order with others of {found['ordering_key']!r}\n\nRules")
     for rule in found["rules"]:
         if rule["matched"]:
-            where = ", ".join(rule["to"]) or ("suppressed" if rule.get("suppresses") else "")
+            where = ", ".join(_does(rule))
             click.echo(f"  {click.style('✓', fg='green')} {rule['name']} → {where}")
         else:
             click.echo(f"  {click.style('·', dim=True)} {rule['name']}: {rule['why']}")
@@ -110,14 +114,17 @@ def _show(found: dict[str, Any]) -> None:
         why = found["suppressed"]
         click.secho(f"\nNobody hears of it: {REASONS.get(why, why)}", fg="yellow")
     for message in found["messages"]:
-        sms = message["sms"]
-        head = f"{message['destination']} in {message['locale']}"
+        sms = message.get("sms", {})
+        head = message["destination"]
+        if "locale" in message:
+            head += f" in {message['locale']}"
         if "html" in message:
             head += " with an HTML part"
         if "fallback_from" in message:
             head += f" (for {message['fallback_from']})"
         click.secho(f"\n── {head} ── {message['bytes']} bytes", bold=True)
-        click.echo(f"{click.style('subject', dim=True)}  {message['subject']}")
+        if "subject" in message:
+            click.echo(f"{click.style('subject', dim=True)}  {message['subject']}")
         for name, value in message.get("headers", {}).items():
             click.echo(f"{click.style(name, dim=True)}  {value}")
         for protocol, text in message["bodies"].items():
@@ -127,6 +134,14 @@ def _show(found: dict[str, Any]) -> None:
             click.echo(f"{click.style(protocol + extra, dim=True)}\n{_indented(text)}")
     for warning in found["warnings"]:
         click.secho(f"! {warning}", fg="yellow")
+
+
+def _does(rule: dict[str, Any]) -> list[str]:
+    """What a rule that matched does, in words."""
+    to = [f"{name} in a digest" if rule.get("gathers") else name for name in rule["to"]]
+    found = to or (["suppressed"] if rule.get("suppresses") else [])
+    found += [f"starts the journey {name}" for name in rule.get("starts_journeys", ())]
+    return found + [f"ends the journey {name}" for name in rule.get("stops_journeys", ())]
 
 
 def _indented(text: str) -> str:

@@ -19,7 +19,7 @@ from cli import browser
 from cli import target as targets
 from cli.paths import HOME, ROOT
 from cli.words import changes
-from cli.words.samples import NAMES, Rendering, Trouble, TroubleError, render, sample
+from cli.words.samples import NAMES, Rendering, Trouble, TroubleError, as_digest, render, sample
 from cli.words.showing import side_by_side, troubles, width
 
 _LOOK_EVERY: Final = 0.1  # seconds; a hundred event types are looked at in a few milliseconds
@@ -39,6 +39,12 @@ _Saved = dict[Path, tuple[int, int]]
 )
 @click.option(
     "--channel", "names", multiple=True, type=click.Choice(NAMES), help="Only this one; likewise."
+)
+@click.option(
+    "--digest",
+    type=click.IntRange(min=2),
+    metavar="NUMBER",
+    help="As a digest of so many events like it.",
 )
 @click.option("--open", "in_browser", is_flag=True, help="Show its e-mail in a browser.")
 @click.option("--html", "as_html", is_flag=True, help="Print its e-mail's HTML, and nothing else.")
@@ -64,6 +70,7 @@ def command(
     data: str | None,
     locales: tuple[str, ...],
     names: tuple[str, ...],
+    digest: int | None,
     in_browser: bool,
     as_html: bool,
     watch: bool,
@@ -79,12 +86,15 @@ def command(
     ./heraldo preview order.shipped --locale en --channel sms --watch
     ./heraldo preview order.shipped --data @order.json
     ./heraldo preview order.shipped --open
+    ./heraldo preview critical.alert --digest 12
     ./heraldo preview order.shipped --locale en --html > mail.html
     ./heraldo preview --diff main
     """
     root = root.resolve()
     if revision and event_type is None and (root / "templates" / revision).is_dir():
         event_type, revision = revision, "HEAD"  # --diff TYPE reads as --diff HEAD TYPE
+    if digest is not None and revision:
+        raise click.UsageError("--digest does not go with --diff.")
     if watch and (revision or as_json):
         raise click.UsageError("--watch goes with neither --diff nor --json.")
     if in_browser + as_html + bool(watch or revision or as_json) > 1:
@@ -99,7 +109,7 @@ def command(
             changes.show(root, revision, event_type, locales, names, given, exit_code, as_json)
         )
     assert event_type is not None  # noqa: S101 - for the type checker
-    view = _View(root, event_type, data, locales, names)
+    view = _View(root, event_type, data, locales, names, digest)
     if watch:
         view.watch()
     elif in_browser or as_html:
@@ -143,7 +153,9 @@ class _View:
         data: str | None,
         locales: Sequence[str],
         names: Sequence[str],
+        digest: int | None,
     ) -> None:
+        self.digest = digest
         self.root = root
         self.event_type = event_type
         self.data = data
@@ -163,6 +175,8 @@ class _View:
                 Rendering(self.event_type, locale, locale, {}, error.trouble)
                 for locale in wanted or ("es",)
             ]
+        if self.digest is not None:
+            event = as_digest(event, self.digest)
         return [render(templates, event, locale) for locale in wanted or ("es",)]
 
     def watch(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from chalicelib.door import cancelling, profile
+from chalicelib.door import cancelling, lifting, profile
 from chalicelib.events.addresses import email_problem, phone_problem
 from chalicelib.patience import Patience
 from chalicelib.rules.destinations import CHANNELS
@@ -21,10 +21,9 @@ from chalicelib.store import people, register, secrets, table
 from chalicelib.store.people import Person
 from chalicelib.store.record import now_text
 from cli import target as targets
-from cli.account import account, aws_errors, rules
+from cli.account import account, aws_errors, put_down, rules
 from cli.group import Group
 from cli.people import files, importing
-from cli.stages import LOCAL
 from cli.target import Target
 from cli.terminal import Progress, confirm, count
 
@@ -158,30 +157,14 @@ def lift(person_id: str, channel: str, stage: str | None) -> None:
         person = register.find(handle, person_id, patience).person
         if person is None and not _is_address(person_id):
             raise click.ClickException("Nothing is kept of this recipient.")
-        item_id = person.item_id if person else _address_item(target, person_id)
-        held = register.lift(handle, item_id, channel, patience)
+        known = person or lifting.of_address(handle, person_id)
+        put_down(target, "address-lift", secrets.of(handle).hash_of(person_id))
         email = person.email if person else person_id
-        if channel == "email" and email:
-            held = _off_the_list(target, email) or held
+        held = lifting.lift(handle, known, channel, email, patience)
     if held:
         click.echo(f"Lifted: {person_id} gets {channel} again.")
     else:
         click.echo(f"Nothing was stopped for {person_id} by {channel}.")
-
-
-def _off_the_list(target: Target, email: str) -> bool:
-    """Take an address off the account's own suppression list; says whether it was on it.
-
-    https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
-    """
-    if target.stage == LOCAL:  # the local AWS has no such list
-        return False
-    ses = target.client("sesv2")
-    try:
-        ses.delete_suppressed_destination(EmailAddress=email)
-    except ses.exceptions.NotFoundException:
-        return False
-    return True
 
 
 def _is_address(text: str) -> bool:
@@ -322,6 +305,7 @@ def erase(person_ids: tuple[str, ...], yes: bool, stage: str | None) -> None:
     with aws_errors(target):
         for person_id in person_ids:
             patience = Patience(_SECONDS)
+            put_down(target, "person-erase", secrets.of(target.handle()).hash_of(person_id))
             waited = cancelling.erase(target.handle(), person_id)
             if register.erase(target.handle(), person_id, now_text(), patience) or waited:
                 held = f", and {count(waited, 'event')} that waited for them" if waited else ""

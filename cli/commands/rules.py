@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from chalicelib.rules.patterns import Field, Pattern
-from chalicelib.rules.reading import ALWAYS, RoutingError, load, text_of
+from chalicelib.rules.reading import RoutingError, load, text_of
 from chalicelib.rules.routing import Routing, Rule
+from chalicelib.rules.telling import in_words
 from cli.group import Group
 from cli.lint.examples import EXAMPLES, ExamplesError, Outcome, run, untried
 from cli.paths import ROOT, ROUTING
@@ -24,17 +23,6 @@ _root: Final = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=ROOT,
     help="Another tree than this one.",
-)
-# What a condition is called where it is told as a failure, and in a sentence.
-_VERBS: Final = (
-    (re.compile(r"prefix (.*)"), "starts with {}"),
-    (re.compile(r"suffix (.*)"), "ends with {}"),
-    (re.compile(r"wildcard (.*)"), "looks like {}"),
-    (re.compile(r"numeric (.*)"), "is {}"),
-    (re.compile(r"cidr (.*)"), "is an address in {}"),
-    (re.compile(r"to exist"), "is there"),
-    (re.compile(r"not to exist"), "is not there"),
-    (re.compile(r"(.*)"), "is {}"),
 )
 
 
@@ -118,34 +106,15 @@ def _refuse(error: RoutingError | ExamplesError, as_json: bool) -> None:
 # -- in words --------------------------------------------------------------------------------------
 
 
-def in_words(pattern: Pattern) -> str:
-    """A pattern as a sentence: `type is "order.placed" and data.order.total is >= 500`."""
-    if pattern is ALWAYS:
-        return "every event"
-    ways = []
-    for fields in pattern.alternatives:
-        parts = [_field(field) for field in fields]
-        ways.append((", and " if any(" or " in part for part in parts) else " and ").join(parts))
-    return ways[0] if len(ways) == 1 else "; or ".join(ways)
-
-
-def _field(field: Field) -> str:
-    grouped: dict[str, list[str]] = {}
-    for entry in field.entries:
-        for shape, words in _VERBS:
-            found = shape.fullmatch(entry.text)
-            if found:
-                grouped.setdefault(words, []).extend(found.groups())
-                break
-    return f"{field.path} " + " or ".join(
-        words.format(" or ".join(values)) for words, values in grouped.items()
-    )
-
-
 def _where(rule: Rule) -> str:
     if rule.suppress:
         return "nobody, and no later rule is asked (suppress)"
     to = ", ".join(rule.to) or "nobody"
+    to += ", gathered in a digest" if rule.digest is not None else ""
+    for does, journeys in (("starts", rule.starts), ("stops", rule.stops)):
+        if journeys:
+            told = f"{does} {', '.join(journeys)}"
+            to = told if to == "nobody" else f"{to}; {told}"
     return f"{to}, and no later rule is asked (stop)" if rule.stop else to
 
 
@@ -167,6 +136,9 @@ def _as_dict(rule: Rule) -> dict[str, Any]:
         "name": rule.name,
         "when": in_words(rule.pattern),
         "to": list(rule.to),
+        "digest": rule.digest is not None,
+        "starts": list(rule.starts),
+        "stops": list(rule.stops),
         "stop": rule.stop,
         "suppress": rule.suppress,
         "stages": list(rule.stages),

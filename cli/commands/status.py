@@ -7,6 +7,7 @@ import json
 import click
 
 from chalicelib.plan.reach import REASONS
+from chalicelib.rules.destinations import webhook_of
 from cli import target as targets
 
 _COLOURS = {
@@ -15,6 +16,7 @@ _COLOURS = {
     "accepted": "yellow",
     "retrying": "yellow",
     "held": "yellow",
+    "gathered": "yellow",
 }
 
 _BECAME = {"delivered": "green", "bounced": "red", "complained": "red", "rejected": "red"}
@@ -38,17 +40,32 @@ def command(event_id: str, stage: str | None, as_json: bool) -> None:
         click.echo(f"  {step['at']}  {step['status']}")
     if "held" in found:
         click.secho(f"  until {found['held']['until']} ({found['held']['why']})", fg="yellow")
+    for one in found.get("digests", ()):
+        waits = f"until {one['until']}" if one["status"] == "held" else f"was for {one['until']}"
+        told = f"  digest of rule {one['rule']}: {one['status']}, {waits}"
+        if "id" in one:
+            told += f", {one['id']}"
+        if "reason" in one:
+            told += f", {one['reason']}: {one['detail']}"
+        click.secho(told, fg="yellow" if one["status"] == "held" else None)
     if found.get("reason"):
         click.echo(f"  why: {found['reason']} ({found['detail']})")
     if found.get("key"):
         click.echo(f"  sent by: {found['key']}")
     if found["rules"]:
         click.echo(f"  rules: {', '.join(found['rules'])}")
+    if found.get("acknowledged"):
+        click.secho(f"  acknowledged at {found['acknowledged']}", fg="green")
     for destination, message_id in found["messages"].items():
-        service = "SES" if destination.endswith(":email") else "SNS"
+        if destination.startswith("start:"):
+            click.echo(f"  began {destination.removeprefix('start:')}, run {message_id}")
+            continue
+        service = "SES message" if destination.endswith(":email") else "SNS message"
+        if webhook_of(destination):
+            service = "post"
         became = found.get("outcomes", {}).get(destination, "none")
         shown = "" if became == "none" else f", {click.style(became, fg=_BECAME.get(became))}"
-        click.echo(f"  {destination}: {service} message {message_id}{shown}")
+        click.echo(f"  {destination}: {service} {message_id}{shown}")
     for receipt in found.get("receipts", ()):
         why = f" ({receipt['detail']})" if receipt.get("detail") else ""
         click.echo(f"    {receipt['at']}  {receipt['destination']} {receipt['status']}{why}")

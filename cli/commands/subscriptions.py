@@ -7,9 +7,10 @@ from typing import Final
 
 import click
 
+from chalicelib.channels.audience import Subscription, in_words
 from cli import target as targets
 from cli.account import account, aws_errors, rules
-from cli.audience import Subscription, arn_of, in_words, known_topic, subscriptions, topic_arns
+from cli.audience import arn_of, known_topic, subscriptions, topic_arns
 from cli.terminal import count, table
 
 _SHOWN_ID: Final = 8

@@ -8,9 +8,10 @@ from typing import Final
 
 import click
 
+from chalicelib.channels.audience import Subscription, in_words
 from cli import target as targets
-from cli.account import account, aws_errors
-from cli.audience import Subscription, in_words, subscriptions, topic_arns
+from cli.account import account, aws_errors, put_down
+from cli.audience import subscriptions, topic_arns
 from cli.terminal import confirm
 
 _SHORTEST_PREFIX: Final = 4
@@ -35,6 +36,7 @@ def command(arn_or_prefix: str, yes: bool, stage: str | None, as_json: bool) -> 
         found = _find(subscriptions(target, topic_arns(target)), arn_or_prefix)
         hears = in_words(found.policy) or "everything"
         confirm(f"{found.endpoint} hears {found.topic} ({hears}). End that?", yes)
+        put_down(target, "unsubscribe", f"{found.topic} {found.protocol}")
         target.client("sns").unsubscribe(SubscriptionArn=found.arn)
     if as_json:
         print(json.dumps(found.shown(), ensure_ascii=False))

@@ -37,7 +37,7 @@ def restore(stage: str, clients: Clients) -> str:
     """
     found = [
         resource
-        for name in _functions(stage, clients)
+        for name in functions(stage, clients)
         for resource in _function(stage, name, clients)
     ]
     found += _api(stage, clients)
@@ -59,6 +59,25 @@ def deployed_routing(stage: str, clients: Clients) -> Routing | None:
     DeployError : there are functions, and what they use cannot be read.
     """
     try:
+        package = deployed_package(stage, clients)
+        if package is None:
+            return None
+        return reading.load(package.read(ROUTING).decode("utf-8"), stage)
+    except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError, RoutingError) as error:
+        raise DeployError(
+            f"What the functions of {stage} use cannot be read ({type(error).__name__}), and something is"
+            f" to be taken out. Run `chalice deploy --stage {stage}` first."
+        ) from None
+
+
+def deployed_package(stage: str, clients: Clients) -> zipfile.ZipFile | None:
+    """What the functions that are running now were made of; None where there are none.
+
+    Raises
+    ------
+    OSError, BadZipFile : there are functions, and their code cannot be fetched.
+    """
+    try:
         code = clients("lambda").get_function(
             FunctionName=policies.function_name(stage, policies.API)
         )
@@ -66,15 +85,8 @@ def deployed_routing(stage: str, clients: Clients) -> Routing | None:
         if error.response["Error"]["Code"] not in _MISSING:
             raise
         return None
-    try:
-        with urllib.request.urlopen(code["Code"]["Location"], timeout=60) as answer:  # noqa: S310
-            package = zipfile.ZipFile(io.BytesIO(answer.read()))
-        return reading.load(package.read(ROUTING).decode("utf-8"), stage)
-    except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError, RoutingError) as error:
-        raise DeployError(
-            f"What the functions of {stage} use cannot be read ({type(error).__name__}), and something is"
-            f" to be taken out. Run `chalice deploy --stage {stage}` first."
-        ) from None
+    with urllib.request.urlopen(code["Code"]["Location"], timeout=60) as answer:  # noqa: S310
+        return zipfile.ZipFile(io.BytesIO(answer.read()))
 
 
 def tells_outcomes(stage: str, clients: Clients) -> bool:
@@ -89,7 +101,7 @@ def tells_outcomes(stage: str, clients: Clients) -> bool:
     return True
 
 
-def _functions(stage: str, clients: Clients) -> Iterator[str]:
+def functions(stage: str, clients: Clients) -> Iterator[str]:
     """The names of a stage's functions that chalice has made, and not CloudFormation."""
     functions = clients("lambda")
     own = policies.function_name(stage, "")  # heraldo-dev-
@@ -143,7 +155,9 @@ def _function(stage: str, name: str, clients: Clients) -> Iterator[dict[str, Any
 
 def _api(stage: str, clients: Clients) -> list[dict[str, Any]]:
     """The API that may invoke the stage's function. All of an account's have one name: heraldo."""
-    gateway, region = clients("apigateway"), clients("apigateway").meta.region_name
+    gateway = clients("apigateway")
+    region = gateway.meta.region_name
+    suffix = "amazonaws.com.cn" if gateway.meta.partition == "aws-cn" else "amazonaws.com"
     there = [api for api in _invokers(stage, clients) if _exists(gateway, api)]
     if len(there) > 1:
         raise DeployError(
@@ -156,7 +170,7 @@ def _api(stage: str, clients: Clients) -> list[dict[str, Any]]:
             "name": "rest_api",
             "resource_type": "rest_api",
             "rest_api_id": api,
-            "rest_api_url": f"https://{api}.execute-api.{region}.amazonaws.com/api/",
+            "rest_api_url": f"https://{api}.execute-api.{region}.{suffix}/api/",
         }
         for api in there
     ]

@@ -36,6 +36,11 @@ class Stack:
         self._cloudformation = cloudformation
         self.name = name
         self._say = say
+        self._called = name  # what AWS knows it by; its id once it is being deleted
+
+    def is_there(self) -> bool:
+        """Whether there is such a stack, be it what a create that failed has left."""
+        return self._status() is not None
 
     def exists(self) -> bool:
         """Whether there is such a stack that can be updated."""
@@ -111,6 +116,30 @@ class Stack:
         body: dict[str, Any] = found["TemplateBody"]
         return body
 
+    def delete(self) -> None:
+        """Delete it, if it is there; what its template retains stays.
+
+        Raises
+        ------
+        DeployError : not all of it is deleted, with the reason of each resource that is not.
+        """
+        if not self.is_there():
+            return
+        found = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        self._called = found["StackId"]  # its name alone is not known any more once it is gone
+        known = self._event_ids()
+        self._cloudformation.delete_stack(StackName=self._called)
+        self._settle(known, (None,))
+        self._say(f"{self.name} is deleted")
+
+    def handed_in(self) -> dict[str, Any]:
+        """The template as it was handed in the last time, macros and all; an empty one where there is no stack."""
+        if not self.exists():
+            return {}
+        found = self._cloudformation.get_template(StackName=self.name, TemplateStage="Original")
+        body = found["TemplateBody"]
+        return body if isinstance(body, dict) else {}
+
     def _clear_remains(self) -> None:
         if self._status() in _REMAINS:
             self._cloudformation.delete_stack(StackName=self.name)
@@ -128,7 +157,7 @@ class Stack:
 
     def _status(self) -> str | None:
         try:
-            stacks = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+            stacks = self._cloudformation.describe_stacks(StackName=self._called)["Stacks"]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
@@ -136,13 +165,13 @@ class Stack:
         status = stacks[0]["StackStatus"]
         return None if status == "DELETE_COMPLETE" else str(status)
 
-    def _settle(self, known: set[str], good: tuple[str, ...]) -> None:
+    def _settle(self, known: set[str], good: tuple[str | None, ...]) -> None:
         """Report each resource as it is done, until the stack's status is one that stays."""
         seen = set(known)
         pause = 0.1
         while True:
             status = self._status()
-            for event in reversed(self._events() if status else []):
+            for event in reversed(self._events() if status or None in good else []):
                 if event["EventId"] not in seen:
                     seen.add(event["EventId"])
                     if event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED", "_SKIPPED")):
@@ -155,11 +184,12 @@ class Stack:
             pause = min(pause * 1.5, 2.0)
         if status not in good:
             reasons = "\n".join(self._reasons(known))
-            raise DeployError(f"{self.name} was not deployed ({status}):\n{reasons}")
+            what = "deleted" if None in good else "deployed"
+            raise DeployError(f"{self.name} was not {what} ({status}):\n{reasons}")
 
     def _events(self) -> list[dict[str, Any]]:
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
-            StackName=self.name
+            StackName=self._called
         )
         return [event for page in pages for event in page["StackEvents"]]
 

@@ -17,20 +17,38 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from chalicelib.names import Place
+from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from chalicelib.stage import Stage
-from chalicelib.store import secrets
+from chalicelib.store import secrets, webhooks
 from cli import region
-from cli.deploy import chalice_state, generated, identity, kept, package, resources
+from cli.deploy import (
+    chalice_state,
+    encryption,
+    generated,
+    identity,
+    journeys,
+    kept,
+    package,
+    remains,
+    resources,
+)
+from cli.deploy import review as reviews
 from cli.deploy.cloudformation import DeployError, Resource, Say, Stack
-from cli.paths import HOME, ROOT
-from cli.stages import LOCAL, STAGE
+from cli.deploy.review import Review
+from cli.paths import HOME, ROOT, ROUTING
+from cli.stages import LOCAL, STAGE, stages
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html:
 # 51,200 bytes in the request, 1 MB from S3.
 _BODY_BYTES: Final = 51_200
 
 Clients = Callable[[str], Any]
+
+
+def unseen(_stack: Stack, _template: Mapping[str, Any]) -> bool:
+    """Nobody looks at what is about to change."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +60,13 @@ class Deployed:
 
 
 def deploy(
-    built: package.Package, clients: Clients, say: Say = print, quiet: float = kept.QUIET_SECONDS
+    built: package.Package,
+    clients: Clients,
+    say: Say = print,
+    quiet: float = kept.QUIET_SECONDS,
+    review: Review = unseen,
 ) -> Deployed:
-    """Create or update the one stack that holds everything of the package's stage.
+    """Create or update the one stack that holds everything of the package's stage, once `review` has seen it.
 
     Raises
     ------
@@ -53,17 +75,29 @@ def deploy(
     stack = Stack(clients("cloudformation"), f"heraldo-{built.stage}", say)
     _refuse_two_ways(clients, built.stage, f"{stack.name}-infra", "make infra and chalice deploy")
     store = _Store(clients, built.stage)
-    code = store.put(built.zip_file.read_bytes(), "zip")
+    content = built.zip_file.read_bytes()
+    code = store.key(content, "zip")
     template = json.loads(json.dumps(built.template))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": store.bucket, "Key": code}
+    template = _spoken_to(clients, template)
     gone = kept.taken_out(stack, template)
-    return _bring(stack, clients, built.stage, template, gone, store, say, quiet)
+
+    def ready() -> None:
+        if review(stack, template):
+            say(f"Uploading the package, {len(content) / 1e6:.1f} MB")
+            store.put(content, "zip")
+
+    return _bring(stack, clients, built.stage, template, gone, store, say, quiet, ready)
 
 
 def deploy_infra(
-    stage: str, clients: Clients, say: Say = print, quiet: float = kept.QUIET_SECONDS
+    stage: str,
+    clients: Clients,
+    say: Say = print,
+    quiet: float = kept.QUIET_SECONDS,
+    review: Review = unseen,
 ) -> Deployed:
     """Create or update the stack that holds what a plain `chalice deploy` needs around it.
 
@@ -84,10 +118,16 @@ def deploy_infra(
         used = chalice_state.deployed_routing(stage, clients)
         template = resources.infrastructure(stage, also=used, running=running)
         gone = kept.taken_out(stack, template)
+    template = _spoken_to(clients, template)
     file = HOME / "infra" / f"{stage}.yaml"
     resources.write(template, file)
     say(f"The template: {file.relative_to(ROOT)}")
-    done = _bring(stack, clients, stage, template, gone, _Store(clients, stage), say, quiet)
+
+    def ready() -> None:
+        review(stack, template)
+
+    store = _Store(clients, stage)
+    done = _bring(stack, clients, stage, template, gone, store, say, quiet, ready)
     if waits := sorted(template["Resources"].keys() - declared["Resources"].keys()):
         say(
             f"{', '.join(waits)}: taken out of routing.toml, but the deployed functions use it. Run"
@@ -111,16 +151,38 @@ def _bring(
     store: _Store,
     say: Say,
     quiet: float,
+    ready: Callable[[], None],
 ) -> Deployed:
-    """Bring a stack to a template without losing what is in the account, or stumbling over it."""
+    """Bring a stack to a template without losing what is in the account, or stumbling over it; `ready` is called
+    before anything is changed."""
     account = _account(clients)
     kept.refuse_what_holds(account, gone, stage)
+    journeys.tell_taken_out(stack.resources(), template, clients("stepfunctions"), say)
+    ready()
     kept.adopt(stack, account, template, store.hand_in)
     outputs = stack.apply(store.hand_in(template))
     kept.delete_what_stayed_empty(account, gone, say, quiet)
     secrets.made(Stage(stage, clients))
+    for webhook in reading.read(ROOT / ROUTING, stage).webhooks.values():
+        if webhook.url:
+            webhooks.made(Stage(stage, clients), webhook.name)
     identity.ensure(stage, clients, say)
     return Deployed(stack.name, outputs)
+
+
+def _spoken_to(clients: Clients, template: dict[str, Any]) -> dict[str, Any]:
+    """A template for the AWS that these clients speak to: that of this machine knows plain HTTP alone."""
+    plain = clients("sqs").meta.endpoint_url.startswith("http:")
+    return encryption.allow_plain_http(template) if plain else template
+
+
+def _refuse_partition(stage: str, where: Place) -> None:
+    """What is packaged for one partition does not work in another."""
+    if region.partition(stages()[stage].region) != where.partition:
+        raise DeployError(
+            f"{where.region} is in the partition {where.partition}, and what is packaged for stage {stage}"
+            f' is not. Say region = "{where.region}" under [{stage}] in stages.toml.'
+        )
 
 
 def _refuse_two_ways(clients: Clients, stage: str, other: str, way: str) -> None:
@@ -138,14 +200,18 @@ class _Store:
     def __init__(self, clients: Clients, stage: str) -> None:
         self._s3 = clients("s3")
         self._stage = stage
-        self.bucket = f"heraldo-packages-{place(clients).account}-{self._s3.meta.region_name}"
+        self.bucket = remains.bucket(clients, place(clients).account)
         self._ready = False
+
+    def key(self, content: bytes, ending: str) -> str:
+        """The name under which `content` is kept."""
+        return f"{self._stage}/{hashlib.sha256(content).hexdigest()}.{ending}"
 
     def put(self, content: bytes, ending: str) -> str:
         """Keep `content` under a name that says what it is; gives its key."""
         if not self._ready:
             self._make()
-        key = f"{self._stage}/{hashlib.sha256(content).hexdigest()}.{ending}"
+        key = self.key(content, ending)
         self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
         return key
 
@@ -176,6 +242,9 @@ class _Store:
                     "RestrictPublicBuckets": True,
                 },
             )
+            if self._s3.meta.endpoint_url.startswith("https:"):
+                policy = json.dumps(encryption.bucket_policy(self.bucket, self._s3.meta.partition))
+                self._s3.put_bucket_policy(Bucket=self.bucket, Policy=policy)
         self._ready = True
 
 
@@ -193,18 +262,26 @@ def _account(clients: Clients) -> kept.Account:
 @click.command()
 @click.option("--stage", type=STAGE, required=True)
 @click.option("--infra", is_flag=True, help="Only what a plain `chalice deploy` needs around it.")
-def main(stage: str, infra: bool) -> None:
-    """Deploy a stage with the AWS configuration of this shell (profile, region, endpoint)."""
+@click.option("--yes", is_flag=True, help="Do not ask, on a terminal either.")
+def main(stage: str, infra: bool, yes: bool) -> None:
+    """Show what changes, and deploy a stage with the AWS configuration of this shell (profile, region, endpoint)."""
     clients = region.clients(stage)
     try:
         where = place(clients)
         if stage == LOCAL and "amazonaws.com" in clients("sts").meta.endpoint_url:
             raise DeployError("Stage local is what `make run` brings up; AWS gets another.")
+        _refuse_partition(stage, where)
         what = f"heraldo-{stage}{'-infra' if infra else ''}"
         print(f"{what}: account {where.account}, region {where.region}")
         for path in generated.renew():
             print(f"{path.relative_to(ROOT)} was out of date, and is written anew: commit it")
-        done = deploy_infra(stage, clients) if infra else deploy(package.build(stage), clients)
+        if infra:
+            review = reviews.of_infrastructure(stage, clients, yes)
+            done = deploy_infra(stage, clients, review=review)
+        else:
+            print(f"Packaging stage {stage}")
+            review = reviews.of_package(stage, clients, yes)
+            done = deploy(package.build(stage), clients, review=review)
     except (NoCredentialsError, NoRegionError) as error:
         raise click.ClickException(f"{error} {region.REMEDY}") from None
     except (DeployError, package.PackageError, RoutingError, BotoCoreError, ClientError) as error:

@@ -8,7 +8,7 @@ writes it anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +16,16 @@ import click
 
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
+from chalicelib.rules.routing import Routing
 from cli.deploy import policies
 from cli.paths import ROOT, ROUTING
-from cli.stages import OWN_VARIABLES, Settings
+from cli.stages import LOCAL, OWN_VARIABLES, Settings
 from cli.stages import stages as read_stages
 from cli.words import layouts
 
 COMMAND: Final = "make generate"
+# Where functions are processes of this machine, what is packaged is for it.
+_ON_THIS_MACHINE: Final = {"lambda_architecture": "x86_64"}
 
 
 def files(root: Path = ROOT) -> dict[Path, Any]:
@@ -33,28 +36,32 @@ def files(root: Path = ROOT) -> dict[Path, Any]:
     RoutingError, StagesError, LayoutError : what is declared cannot be read.
     """
     chalice = root / ".chalice"
-    lanes = tuple(reading.read(root / ROUTING, None).lanes)
     stages = read_stages(root)
+    routings = {stage: reading.read(root / ROUTING, stage) for stage in stages}
     current = json.loads((chalice / "config.json").read_text("utf-8"))
     documents = {
-        chalice / "policies" / stage / f"{function}.json": policies.policy(stage, function, lanes)
-        for stage in stages
-        for function in policies.functions(lanes)
+        chalice / "policies" / stage / f"{function}.json": policies.policy(
+            stage, function, routing.lanes, posts=routing.posts
+        )
+        for stage, routing in routings.items()
+        for function in policies.functions(routing.lanes, posts=routing.posts)
     }
-    documents[chalice / "config.json"] = config(current, stages.values(), lanes)
+    documents[chalice / "config.json"] = config(current, stages.values(), routings)
     return documents | layouts.compiled(root)
 
 
 def config(
-    current: dict[str, Any], stages: Collection[Settings], lanes: tuple[str, ...]
+    current: dict[str, Any], stages: Collection[Settings], routings: Mapping[str, Routing]
 ) -> dict[str, Any]:
-    """`.chalice/config.json` with its stages written anew; all else in it is kept."""
+    """`.chalice/config.json` with its stages written anew, each with its own routing; all else in it is kept."""
     found = {
         stage.name: {
+            **(_ON_THIS_MACHINE if stage.name == LOCAL else {}),
             "environment_variables": {**_kept(current, stage.name), **stage.environment},
             "lambda_functions": {
                 function: {"iam_policy_file": f"policies/{stage.name}/{function}.json"}
-                for function in policies.functions(lanes)
+                for routing in (routings[stage.name],)
+                for function in policies.functions(routing.lanes, posts=routing.posts)
             },
         }
         for stage in stages

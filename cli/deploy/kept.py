@@ -20,12 +20,12 @@ from chalicelib.store import holds
 from cli.deploy.cloudformation import DeployError, Resource, Say, Stack
 from cli.terminal import count
 
-_QUEUE: Final = "AWS::SQS::Queue"
-_TOPIC: Final = "AWS::SNS::Topic"
+QUEUE: Final = "AWS::SQS::Queue"
+TOPIC: Final = "AWS::SNS::Topic"
 _TABLE: Final = "AWS::DynamoDB::Table"
 _IDENTITY: Final = {
-    _QUEUE: ("QueueName", "FifoQueue"),
-    _TOPIC: ("TopicName",),
+    QUEUE: ("QueueName", "FifoQueue"),
+    TOPIC: ("TopicName",),
     _TABLE: ("TableName", "KeySchema", "AttributeDefinitions", "BillingMode"),
 }
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html:
@@ -56,11 +56,11 @@ class Account:
     def find(self, definition: Mapping[str, Any]) -> dict[str, str] | None:
         """What CloudFormation identifies a resource by, if there is one by the name that it is to have."""
         kind, properties = definition["Type"], definition.get("Properties", {})
-        name = properties.get({_QUEUE: "QueueName", _TOPIC: "TopicName"}.get(kind, "TableName"))
+        name = properties.get({QUEUE: "QueueName", TOPIC: "TopicName"}.get(kind, "TableName"))
         try:
-            if kind == _QUEUE and name:
+            if kind == QUEUE and name:
                 return {"QueueUrl": self._sqs.get_queue_url(QueueName=name)["QueueUrl"]}
-            if kind == _TOPIC and name:
+            if kind == TOPIC and name:
                 arn = self._place.topic_arn(name)
                 self._sns.get_topic_attributes(TopicArn=arn)
                 return {"TopicArn": arn}
@@ -76,12 +76,9 @@ class Account:
         """How many messages a queue has, with the events that its lane holds, or subscriptions a topic; none
         where it is gone."""
         try:
-            if resource.kind == _QUEUE:
-                got = self._sqs.get_queue_attributes(
-                    QueueUrl=resource.physical_id, AttributeNames=list(_COUNTS)
-                )
-                messages = sum(int(got["Attributes"][name]) for name in _COUNTS)
-                return messages + self._held(resource.physical_id.rpartition("/")[2])
+            if resource.kind == QUEUE:
+                held = self._held(resource.physical_id.rpartition("/")[2])
+                return self.messages(resource.physical_id) + held
             pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(
                 TopicArn=resource.physical_id
             )
@@ -92,6 +89,11 @@ class Account:
             if error.response["Error"]["Code"] not in _MISSING:
                 raise
             return 0
+
+    def messages(self, url: str) -> int:
+        """How many messages a queue has, in flight or not."""
+        got = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        return sum(int(got["Attributes"][name]) for name in _COUNTS)
 
     def _held(self, queue: str) -> int:
         """How many events a queue's lane holds until their time."""
@@ -119,7 +121,7 @@ class Account:
 
     def delete(self, resource: Resource) -> None:
         """Delete a queue or a topic, and whatever is in it."""
-        if resource.kind == _QUEUE:
+        if resource.kind == QUEUE:
             self._sqs.delete_queue(QueueUrl=resource.physical_id)
         else:
             self._sns.delete_topic(TopicArn=resource.physical_id)
@@ -130,7 +132,7 @@ def taken_out(stack: Stack, template: Mapping[str, Any]) -> list[Resource]:
     return [
         resource
         for resource in stack.resources()
-        if resource.kind in (_QUEUE, _TOPIC) and resource.logical_id not in template["Resources"]
+        if resource.kind in (QUEUE, TOPIC) and resource.logical_id not in template["Resources"]
     ]
 
 
@@ -153,12 +155,18 @@ def _remedy(resource: Resource, number: int, stage: str) -> str:
     at = "" if stage == "local" else f" --stage {stage}"
     name = name_of(resource)
     short = name.removeprefix(f"heraldo-{stage}-").removesuffix(".fifo")
-    if resource.kind == _TOPIC:
+    if resource.kind == TOPIC:
         return (
             f"topic {short} has {count(number, 'subscription')}. Put its line back, and end them:"
             f" ./heraldo subscriptions {short}{at}, ./heraldo unsubscribe ARN{at}"
         )
     lane = short.removesuffix("-dead")
+    if short == names.WEBHOOKS:
+        return (
+            f"webhooks have {count(number, 'event')} yet to be posted. Put their lines back and wait: what they do"
+            f" not take in three days is a dead letter; or throw it away:"
+            f" aws sqs purge-queue --queue-url {resource.physical_id}"
+        )
     if lane != short:
         return (
             f"lane {lane} has {count(number, 'dead letter')}. Put its line back, and"
@@ -208,7 +216,7 @@ def _found(
     account: Account, template: Mapping[str, Any], there: set[str]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     for name, definition in template["Resources"].items():
-        if name not in there and definition.get("Type") in (_QUEUE, _TOPIC, _TABLE):
+        if name not in there and definition.get("Type") in (QUEUE, TOPIC, _TABLE):
             identifier = account.find(definition)
             if identifier is not None:
                 yield name, identifier

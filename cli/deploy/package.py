@@ -5,13 +5,11 @@ python -m cli.deploy.package --stage dev [--out FOLDER]
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
-import functools
 import hashlib
-import importlib.util
 import io
 import json
-import marshal
 import os
 import platform
 import shutil
@@ -31,18 +29,27 @@ from babel.core import get_global
 
 from chalicelib.words.render import locale_of
 from cli import stages
-from cli.deploy import resources
-from cli.lint import check
+from cli.deploy import bytecode, resources, sbom, snapshots
+from cli.journeys import definition
+from cli.lint import check, findings
 from cli.paths import ROOT
 
 _CODE: Final = ("app.py", "chalicelib", "templates")
+_LOCK: Final = "requirements.lock"
 _SETTINGS: Final = (
     resources.RESOURCES,
     resources.PACKAGED,
     ".chalice/config.json",
     ".chalice/policies",
     "requirements.txt",
+    _LOCK,
     stages.FILE,
+    definition.FOLDER,
+)
+FINDINGS: Final = "chalicelib/console/findings.json"
+_TOO_OLD: Final = (
+    "snap_start of the stage {stage} (stages.toml) needs Python 3.12 or newer, and this is {python}. Put a newer one on"
+    " your PATH, and say it again; or take snap_start out."
 )
 _KEPT: Final = 4
 _FOREIGN: Final = ("boto3/", "botocore/", "tests/", "cli/", "benchmarks/")
@@ -90,6 +97,12 @@ def refuse_a_broken_tree() -> None:
         raise PackageError("\n".join(["This tree is not fit to be deployed:", *told]))
 
 
+def refuse_an_old_python(stage: str, python: tuple[int, int]) -> None:
+    """Raise PackageError where Lambda takes no snapshots of functions that this Python packages."""
+    if python < snapshots.PYTHON:
+        raise PackageError(_TOO_OLD.format(stage=stage, python=".".join(map(str, python))))
+
+
 def code_entries(root: Path = ROOT) -> dict[str, Path]:
     """The zip's entries that come from this repository, by their name in the zip."""
     return {
@@ -112,27 +125,6 @@ def locale_entries() -> dict[str, bytes]:
     home = Path(babel.__file__).parents[1]
     files = {name: home / name for name in sorted(_data_files())}
     return {name: file.read_bytes() for name, file in files.items() if file.exists()}
-
-
-def compiled(entries: dict[str, bytes]) -> dict[str, bytes]:
-    """The bytecode of every module among `entries`, under its name in the zip.
-
-    Lambda cannot keep what it compiles, so without it every cold start compiles everything anew.
-    Unchecked: the source's time and hash are not looked at, as PEP 552 has it.
-    """
-    return {
-        importlib.util.cache_from_source(name): _bytecode(name, content)
-        for name, content in entries.items()
-        if name.endswith(".py")
-    }
-
-
-@functools.cache
-def _bytecode(name: str, source: bytes) -> bytes:
-    code = compile(source, name, "exec", dont_inherit=True)
-    unchecked = (1).to_bytes(4, "little")
-    header = importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source)
-    return header + marshal.dumps(code)
 
 
 def zipped(entries: dict[str, bytes], level: int = 9) -> bytes:
@@ -174,6 +166,9 @@ def _digest() -> str:
 
 def _package(stage: str, out: Path) -> None:
     refuse_a_broken_tree()
+    snap_start = stages.stages()[stage].snap_start
+    if snap_start:
+        refuse_an_old_python(stage, sys.version_info[:2])
     # chalice's own cache misses renamed files.
     shutil.rmtree(ROOT / ".chalice" / "deployments", ignore_errors=True)
     out.mkdir()
@@ -185,8 +180,14 @@ def _package(stage: str, out: Path) -> None:
             *("--stage", stage, "--merge-template", overlay, out),
         ],
         cwd=ROOT,
-        # chalice asks for a region although nothing in the template depends on it.
-        env={"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            # chalice asks for a region although nothing in the template depends on it.
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # Its pip takes just what is locked, by its hash.
+            "PIP_CONSTRAINT": str(ROOT / _LOCK),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -195,10 +196,21 @@ def _package(stage: str, out: Path) -> None:
     if chalice.returncode or "Could not install dependencies" in chalice.stderr + chalice.stdout:
         said = (chalice.stderr or chalice.stdout).strip()
         raise PackageError(f"chalice package failed:\n{said}")
+    if snap_start:
+        template = out / "sam.json"
+        led = snapshots.lead_to_alias(json.loads(template.read_text("utf-8")))
+        template.write_text(json.dumps(led, indent=2), "utf-8")
     zip_file = out / "deployment.zip"
-    entries = _trimmed(read_zip(zip_file))
+    made = _trimmed(read_zip(zip_file))
+    entries = made | {FINDINGS: _findings(), sbom.FILE: sbom.sbom(made)}
     _check(entries)
-    zip_file.write_bytes(zipped(entries | compiled(entries)))
+    zip_file.write_bytes(zipped(entries | bytecode.modules(entries) | bytecode.templates()))
+
+
+def _findings() -> bytes:
+    """What lint has to say of the tree, for the console: the Lambda package has no lint."""
+    found = [dataclasses.asdict(finding) for finding in findings.lint(ROOT)]
+    return json.dumps(found, ensure_ascii=False).encode()
 
 
 def _trimmed(entries: dict[str, bytes]) -> dict[str, bytes]:

@@ -1,6 +1,8 @@
 """The IAM policies, one per function and stage: what each function does today, and no more.
 
-Region and account are wildcards so that no file names an account; everything else is exact.
+Partition, region and account are wildcards, so that no file names any of them and a stage may live in China or
+in GovCloud; everything else is exact.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from chalicelib import names
-from chalicelib.store import holds
+from chalicelib.store import deliveries, holds, listing, webhooks
+from cli.deploy import encryption
 from cli.stages import LOCAL
 
 API: Final = "api_handler"
@@ -24,9 +27,15 @@ _RECEIVE: Final = (
 )
 
 
-def functions(lanes: Collection[str]) -> tuple[str, ...]:
-    """Every function of a stage with these lanes, by the name that chalice knows it by."""
-    return (API, *lanes, *names.INLETS, names.SWEEP, names.OUTCOMES)
+# Topics of the stage into which lanes publish nothing.
+_NOT_LANES: Final = (names.RECEIPTS, names.ALARMS)
+
+
+def functions(lanes: Collection[str], *, posts: bool = False) -> tuple[str, ...]:
+    """Every function of a stage with these lanes, by the name that chalice knows it by. `posts`: it has
+    webhooks."""
+    found = (API, *lanes, *names.INLETS, names.SWEEP, names.OUTCOMES, names.CONSOLE)
+    return (*found, names.WEBHOOKS) if posts else found
 
 
 def function_name(stage: str, function: str) -> str:
@@ -34,8 +43,10 @@ def function_name(stage: str, function: str) -> str:
     return f"heraldo-{stage}" if function == API else f"heraldo-{stage}-{function}"
 
 
-def policy(stage: str, function: str, lanes: Collection[str]) -> dict[str, Any]:
-    """What `function` may do in `stage`: nothing that it does not do today."""
+def policy(
+    stage: str, function: str, lanes: Collection[str], *, posts: bool = False
+) -> dict[str, Any]:
+    """What `function` may do in `stage`: nothing that it does not do today. `posts`: the stage has webhooks."""
     if function == API:
         statements = _api(stage, lanes)
     elif function == names.BUS:
@@ -46,8 +57,14 @@ def policy(stage: str, function: str, lanes: Collection[str]) -> dict[str, Any]:
         statements = _sweep(stage, lanes)
     elif function == names.OUTCOMES:
         statements = _outcomes(stage)
+    elif function == names.WEBHOOKS:
+        statements = _webhooks(stage)
+    elif function == names.CONSOLE:
+        statements = _console(stage, lanes, posts)
     else:
         statements = _lane(stage, function)
+        if posts:
+            statements.append(_allow([_SEND, "sqs:GetQueueUrl"], _queue(_posts(stage))))
     return {"Version": "2012-10-17", "Statement": [*statements, _logs(stage, function)]}
 
 
@@ -56,11 +73,11 @@ def _allow(actions: list[str], *resources: str) -> dict[str, Any]:
 
 
 def _queue(name: str) -> str:
-    return f"arn:aws:sqs:*:*:{name}"
+    return f"arn:*:sqs:*:*:{name}"
 
 
 def _table(stage: str, table: str) -> str:
-    return f"arn:aws:dynamodb:*:*:table/{names.table(stage, table)}"
+    return f"arn:*:dynamodb:*:*:table/{names.table(stage, table)}"
 
 
 def _mail(stage: str) -> list[str]:
@@ -68,17 +85,17 @@ def _mail(stage: str) -> list[str]:
     if stage == LOCAL:
         return ["*"]
     own = f"configuration-set/{names.configuration_set(stage)}"
-    return [f"arn:aws:ses:*:*:{resource}" for resource in ("identity/*", own)]
+    return [f"arn:*:ses:*:*:{resource}" for resource in ("identity/*", own)]
 
 
 def _schedules(stage: str) -> str:
     """A stage's schedules. The local AWS takes all for schedules of the group `default`."""
     group = "default" if stage == LOCAL else names.schedules(stage)
-    return f"arn:aws:scheduler:*:*:schedule/{group}/*"
+    return f"arn:*:scheduler:*:*:schedule/{group}/*"
 
 
 def _logs(stage: str, function: str) -> dict[str, Any]:
-    group = f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(stage, function)}:*"
+    group = f"arn:*:logs:*:*:log-group:/aws/lambda/{function_name(stage, function)}:*"
     return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], group)
 
 
@@ -101,10 +118,15 @@ def _holding(stage: str) -> list[dict[str, Any]]:
         _allow(["scheduler:CreateSchedule"], _schedules(stage)),
         # https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html#setting-up-pass-role
         {
-            **_allow(["iam:PassRole"], f"arn:aws:iam::*:role/{names.waker(stage)}"),
+            **_allow(["iam:PassRole"], f"arn:*:iam::*:role/{names.waker(stage)}"),
             "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
         },
     ]
+
+
+def _stopping(stage: str) -> dict[str, Any]:
+    """To say that an event ends what runs of a journey, as it is accepted."""
+    return _allow(["dynamodb:UpdateItem"], _table(stage, "holds"))
 
 
 def _sweep(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
@@ -117,7 +139,7 @@ def _sweep(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
 
 def _outcomes(stage: str) -> list[dict[str, Any]]:
     stream = f"{_table(stage, 'ledger')}/stream/*"
-    told: dict[str, Any] = _allow(["events:PutEvents"], "arn:aws:events:*:*:event-bus/default")
+    told: dict[str, Any] = _allow(["events:PutEvents"], "arn:*:events:*:*:event-bus/default")
     # In nobody else's name: what is on the bus as heraldo.<stage> is what this function says.
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
     told["Condition"] = {
@@ -135,11 +157,31 @@ def _outcomes(stage: str) -> list[dict[str, Any]]:
     ]
 
 
+def _posts(stage: str) -> str:
+    return names.queue(stage, names.WEBHOOKS)
+
+
+def _webhooks(stage: str) -> list[dict[str, Any]]:
+    return [
+        _allow([*_RECEIVE], _queue(_posts(stage))),
+        _allow([_SEND], _queue(names.dead_queue(stage, names.WEBHOOKS))),
+        # What became of a post.
+        _allow(["dynamodb:BatchWriteItem"], _table(stage, "ledger")),
+        # What signs it, and nobody's addresses.
+        {
+            **_allow(["dynamodb:GetItem"], _table(stage, "people")),
+            "Condition": {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{webhooks.PREFIX}*"]}
+            },
+        },
+    ]
+
+
 def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
     return [
         *_intake(stage, lanes),
         _allow(["dynamodb:Query"], _table(stage, "ledger")),
-        _allow(["dynamodb:GetItem"], _table(stage, "keys")),
+        *_keys(stage),
         _allow(
             ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
             _table(stage, "people"),
@@ -151,6 +193,91 @@ def _api(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
             _table(stage, "holds"),
         ),
         _allow(["scheduler:DeleteSchedule"], _schedules(stage)),
+        _stopping(stage),
+        # To pass on who calls its pages. What they show and do is its own.
+        _allow(
+            ["lambda:InvokeFunction"],
+            *(
+                f"arn:*:lambda:*:*:function:{names.console(stage)}{alias}"
+                for alias in ("", f":{names.LIVE}")
+            ),
+        ),
+    ]
+
+
+def _keys(stage: str) -> list[dict[str, Any]]:
+    """To look a key up, and put down on which day it was used; nothing else of it."""
+    used: dict[str, Any] = _allow(["dynamodb:UpdateItem"], _table(stage, "keys"))
+    own = {"dynamodb:Attributes": ["hash", "used"]}
+    return [
+        _allow(["dynamodb:GetItem"], _table(stage, "keys")),
+        {**used, "Condition": {"ForAllValues:StringEquals": own}},
+    ]
+
+
+def _console(stage: str, lanes: Collection[str], posts: bool) -> list[dict[str, Any]]:
+    """What its pages show and do: to take events as the door does, and more."""
+    ledger = _table(stage, "ledger")
+    queues = (*lanes, *names.INLETS, *([names.WEBHOOKS] if posts else []))
+    return [
+        *_intake(stage, lanes),
+        _stopping(stage),
+        # Whom an event would go to, and what they got lately.
+        _allow(["dynamodb:BatchGetItem"], _table(stage, "people"), _table(stage, "holds")),
+        *_keys(stage),
+        _allow(["dynamodb:Query"], ledger),
+        _allow(["dynamodb:Query"], f"{ledger}/index/{listing.INDEX}"),
+        # The audit log, which is written as what is held is.
+        _allow(["dynamodb:Query"], _table(stage, "holds")),
+        # Dead letters: to look at them, say what would become of them, and put them back.
+        _allow(
+            [*_RECEIVE, "sqs:GetQueueUrl"], *(_queue(names.dead_queue(stage, q)) for q in queues)
+        ),
+        _allow([_SEND], *(_queue(names.queue(stage, q)) for q in queues)),
+        # What is held; of that, not what an event says.
+        _allow(["dynamodb:Query"], f"{_table(stage, 'holds')}/index/{holds.INDEX}"),
+        # Journeys, and where their runs stand.
+        _allow(
+            ["states:DescribeStateMachine", "states:ListExecutions"],
+            f"arn:*:states:*:*:stateMachine:heraldo-{stage}-*",
+        ),
+        _allow(
+            ["states:DescribeExecution", "states:GetExecutionHistory"],
+            f"arn:*:states:*:*:execution:heraldo-{stage}-*:*",
+        ),
+        # To send somebody a mail of their own making, as a test.
+        _allow(["ses:SendBulkEmail"], *_mail(stage)),
+        # Who hears a topic, and to change that.
+        _allow(
+            ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Subscribe"],
+            f"arn:*:sns:*:*:{names.topic(stage, '*')}",
+        ),
+        # AWS knows no resources of these. The page ends none but those of the stage's own topics.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+        _allow(["sns:GetSubscriptionAttributes", "sns:Unsubscribe"], "*"),
+        # To cancel what is held, and to acknowledge, as with people.
+        *_people(stage),
+        *(_inbox(stage) if stage == LOCAL else []),
+    ]
+
+
+def _inbox(stage: str) -> list[dict[str, Any]]:
+    """To show what arrived, which is kept on the local stack alone."""
+    actions = ["dynamodb:Query", "dynamodb:GetItem", "dynamodb:UpdateItem"]
+    return [_allow(actions, _table(stage, deliveries.TABLE))]
+
+
+def _people(stage: str) -> list[dict[str, Any]]:
+    """To find people, change and erase them, cancel what waits for them, and lift what stops an address."""
+    people = ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]
+    holds = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:DeleteItem"]
+    lifted = [] if stage == LOCAL else [_allow(["ses:DeleteSuppressedDestination"], "*")]
+    return [
+        _allow(people, _table(stage, "people")),
+        _allow(holds, _table(stage, "holds")),
+        _allow(["dynamodb:UpdateItem"], _table(stage, "ledger")),
+        _allow(["scheduler:DeleteSchedule"], _schedules(stage)),
+        *lifted,
     ]
 
 
@@ -161,6 +288,7 @@ def _bus(stage: str, lanes: Collection[str]) -> list[dict[str, Any]]:
         *_intake(stage, lanes),
         _allow([_SEND], *dead),
         _allow([*_RECEIVE], _queue(names.queue(stage, names.BUS))),
+        _stopping(stage),
     ]
 
 
@@ -181,16 +309,28 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
     return [
         _allow([*_RECEIVE], _queue(names.queue(stage, lane))),
         _allow([_SEND], _queue(names.dead_queue(stage, lane))),
-        _allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, '*')}"),
-        # But what a receipt is, SES alone says.
+        _allow([_PUBLISH], f"arn:*:sns:*:*:{names.topic(stage, '*')}"),
+        # But what a receipt is, SES alone says; and what an alarm is, CloudWatch.
         {
-            **_allow([_PUBLISH], f"arn:aws:sns:*:*:{names.topic(stage, names.RECEIPTS)}"),
+            **_allow(
+                [_PUBLISH],
+                *(f"arn:*:sns:*:*:{names.topic(stage, own)}" for own in _NOT_LANES),
+            ),
             "Effect": "Deny",
         },
+        # What encrypts the stage's topics, by its alias, for nobody knows its id beforehand, and through SNS alone.
+        # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+        {
+            **_allow([*encryption.USES], "arn:*:kms:*:*:key/*"),
+            "Condition": {
+                "ForAnyValue:StringEquals": {"kms:ResourceAliases": [names.key_alias(stage)]},
+                "StringLike": {"kms:ViaService": ["sns.*.amazonaws.com*"]},
+            },
+        },
         # Where people's apps are. A topic is no endpoint, so this opens none.
-        _allow(["sns:Publish"], "arn:aws:sns:*:*:endpoint/*"),
+        _allow(["sns:Publish"], "arn:*:sns:*:*:endpoint/*"),
         # A number is no ARN: whatever is no resource of SNS's, and so no topic of anybody's.
-        {"Effect": "Allow", "Action": ["sns:Publish"], "NotResource": ["arn:aws:sns:*:*:*"]},
+        {"Effect": "Allow", "Action": ["sns:Publish"], "NotResource": ["arn:*:sns:*:*:*"]},
         _allow(["ses:SendBulkEmail"], *_mail(stage)),
         # A transaction is authorised through the actions that it is made of: puts.
         _allow(
@@ -202,9 +342,15 @@ def _lane(stage: str, lane: str) -> list[dict[str, Any]]:
         _allow(
             ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], _table(stage, "holds")
         ),
-        # What a recipient got lately, where a category has a cap.
-        _allow(["dynamodb:BatchGetItem"], _table(stage, "holds")),
+        # What a recipient got lately, where a category has a cap; and the runs of journeys, which begin under
+        # the condition that nobody acknowledged their event.
+        _allow(["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"], _table(stage, "holds")),
         *_holding(stage),
+        _allow(["states:StartExecution"], f"arn:*:states:*:*:stateMachine:heraldo-{stage}-*"),
+        _allow(
+            ["states:DescribeExecution", "states:StopExecution"],
+            f"arn:*:states:*:*:execution:heraldo-{stage}-*:*",
+        ),
         # Of a person, a lane may take away a device whose app is gone, and change nothing else.
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
         {

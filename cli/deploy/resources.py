@@ -7,6 +7,7 @@ Every number below is a choice or a limit; the limits' source is the page named 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -20,7 +21,8 @@ from chalicelib.relay import outcomes
 from chalicelib.rules import reading
 from chalicelib.rules.reading import Problem, RoutingError
 from chalicelib.rules.routing import Routing
-from cli.deploy import policies
+from cli import region
+from cli.deploy import dashboard, encryption, journeys, policies, snapshots
 from cli.paths import ROOT, ROUTING
 from cli.stages import Settings, stages
 
@@ -30,6 +32,7 @@ RESOURCES: Final = "infra/resources.yaml"
 PACKAGED: Final = "infra/packaged.yaml"
 _LOG_DAYS: Final = 30
 _METRICS: Final = "Heraldo"
+LANE_HANDLER: Final = "chalicelib.lanes.entry.handle"
 # Taken out of the template, they stay in the account with what they hold. A create that fails takes
 # them away again.
 _KEPT: Final = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
@@ -54,6 +57,9 @@ _VISIBILITY: Final = 180
 # workers (chalicelib/lanes). This is for what it cannot even look at, such as a message that waits while
 # the ledger cannot be read: at two minutes a time it is a day and a half.
 _MOST_RECEIVES: Final = 1000
+# For how many minutes a lane's letter lies there before anybody is told: what `./heraldo verify` has die, and
+# takes away within seconds, can be in two of them at the most (docs/decisions/0030-verify.md).
+_LIES: Final = (3, 3)
 
 
 def infrastructure(
@@ -61,7 +67,7 @@ def infrastructure(
 ) -> dict[str, Any]:
     """All that a stage needs around its functions, as one template.
 
-    `also` has lanes and topics that are needed for a while, although they are no longer declared.
+    `also` has lanes, topics and webhooks that are needed for a while, although they are no longer declared.
     `running`: the function that tells of outcomes is there already, so that the stream can be led to it.
 
     Raises
@@ -71,7 +77,8 @@ def infrastructure(
     routing = reading.read(root / ROUTING, stage)
     if also is not None:
         lanes, topics = {**also.lanes, **routing.lanes}, {**also.topics, **routing.topics}
-        routing = Routing(lanes, topics, routing.rules)
+        webhooks = routing.webhooks if routing.posts else also.webhooks
+        routing = Routing(lanes, topics, routing.rules, webhooks=webhooks)
     declared = stages(root)
     patterns = {
         "EventsPattern": json.dumps(events_pattern(declared[stage], declared)),
@@ -80,6 +87,8 @@ def infrastructure(
     template: dict[str, Any] = _read(root / RESOURCES, stage, **patterns)
     for inlet in names.INLETS:
         template["Resources"].update(_inlet(stage, inlet))
+    if routing.posts:
+        template["Resources"].update(_webhooks(stage))
     if declared[stage].outcomes:
         _tell_outcomes(stage, template["Resources"], running)
     problems: list[Problem] = []
@@ -92,9 +101,25 @@ def infrastructure(
         template["Resources"].update(found)
     if problems:
         raise RoutingError(problems)
-    for function in policies.functions(routing.lanes):
+    queues = {lane: f"{camel(lane)}Queue" for lane in routing.lanes}
+    machines = journeys.resources(stage, root, queues, region.partition(declared[stage].region))
+    template["Resources"].update(machines)
+    for logical_id, found in machines.items():
+        if found["Type"] == journeys.MACHINE:
+            name = found["Properties"]["StateMachineName"]
+            template["Resources"][f"{logical_id}Alarm"] = _journey_alarm(name, logical_id)
+    for function in policies.functions(routing.lanes, posts=routing.posts):
         template["Resources"].update(_log_group(stage, function))
     template["Resources"]["ErrorsAlarm"] = _errors_alarm(stage)
+    template["Resources"]["SweepAlarm"] = _sweep_alarm(stage)
+    if declared[stage].alarms_to:
+        _tell_alarms(stage, declared[stage].alarms_to, template["Resources"])
+    functions = policies.functions(routing.lanes, posts=routing.posts)
+    template["Resources"]["Dashboard"] = dashboard.dashboard(
+        stage, routing.lanes, functions, template["Resources"]
+    )
+    encryption.encrypt_topics(stage, template["Resources"])
+    encryption.refuse_plain_http(template["Resources"])
     return template
 
 
@@ -110,10 +135,16 @@ def overlay(stage: str, root: Path = ROOT) -> dict[str, Any]:
     template["Resources"] |= packaged["Resources"]
     if "OutcomesStream" in template["Resources"]:
         template["Resources"]["OutcomesStream"]["DependsOn"] = camel(names.OUTCOMES)
-    lanes = reading.read(root / ROUTING, stage).lanes
-    for function in policies.functions(lanes):
+    routing = reading.read(root / ROUTING, stage)
+    mapped = (*routing.lanes, *names.INLETS, names.WEBHOOKS)
+    begin_from_snapshots = snapshots.FUNCTIONS if stages(root)[stage].snap_start else ()
+    for function in policies.functions(routing.lanes, posts=routing.posts):
         template["Resources"] |= _function(
-            stage, function, mapped=function in (*lanes, *names.INLETS)
+            stage,
+            function,
+            mapped=function in mapped,
+            lane=function in routing.lanes,
+            snapshot=function in begin_from_snapshots,
         )
     return template
 
@@ -184,6 +215,7 @@ def _lane(stage: str, lane: str) -> Resources:
             f"{start}DeadQueue",
             "ApproximateNumberOfMessagesVisible",
             above=0,
+            of=_LIES,
         ),
         f"{start}AgeAlarm": queue_alarm(
             f"heraldo-{stage}-{lane}-delayed",
@@ -242,6 +274,18 @@ def _inlet(stage: str, inlet: str) -> Resources:
             of=(3, 5),
         ),
     }
+
+
+def _webhooks(stage: str) -> Resources:
+    """What is posted waits in a queue like a lane's, and by its function's own count of days."""
+    found = _lane(stage, names.WEBHOOKS)
+    dead, age = (found[f"Webhooks{alarm}Alarm"]["Properties"] for alarm in ("Dead", "Age"))
+    list_them = f"./heraldo dead-letters list --lane {names.WEBHOOKS} --stage {stage}"
+    dead["AlarmDescription"] = f"A webhook has not taken what was posted to it: {list_them}"
+    log = policies.function_name(stage, names.WEBHOOKS)
+    age["AlarmDescription"] = f"A webhook has taken nothing for an hour; the log of {log} says why"
+    age["Threshold"] = 3600
+    return found
 
 
 def _tell_outcomes(stage: str, resources: Resources, running: bool) -> None:
@@ -328,11 +372,72 @@ def _errors_alarm(stage: str) -> dict[str, Any]:
     )
 
 
+def _sweep_alarm(stage: str) -> dict[str, Any]:
+    """Says that nobody looks for what is overdue, which is done every ten minutes."""
+    function = policies.function_name(stage, names.SWEEP)
+    measured = {
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": function}],
+        "Statistic": "Sum",
+    }
+    about = f"Nobody looks for held events that are overdue; the log of {function} says why"
+    return _alarm(f"heraldo-{stage}-sweep-errors", about, measured, above=0, of=(2, 30))
+
+
+def _journey_alarm(machine: str, logical_id: str) -> dict[str, Any]:
+    """Says that a run did not come to its end: https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html"""
+    measured = {
+        "Namespace": "AWS/States",
+        "MetricName": "ExecutionsFailed",
+        "Dimensions": [{"Name": "StateMachineArn", "Value": {"Ref": logical_id}}],
+        "Statistic": "Sum",
+    }
+    about = f"A run of {machine} failed; Step Functions show why"
+    return _alarm(f"{machine}-failed", about, measured, above=0)
+
+
+def _tell_alarms(stage: str, addresses: Collection[str], resources: Resources) -> None:
+    """Have every alarm tell these addresses, as it begins and as it is over, by a topic into which CloudWatch
+    alone publishes: no lane is needed for it.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+    """
+    resources["AlarmsTopic"] = _resource(
+        "SNS::Topic", {"TopicName": names.topic(stage, names.ALARMS)}
+    )
+    alarm = f"arn:${{AWS::Partition}}:cloudwatch:${{AWS::Region}}:${{AWS::AccountId}}:alarm:heraldo-{stage}-*"
+    may = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": {"Ref": "AlarmsTopic"},
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+            "ArnLike": {"aws:SourceArn": {"Fn::Sub": alarm}},
+        },
+    }
+    document = {"Version": "2012-10-17", "Statement": [may]}
+    resources["AlarmsTopicPolicy"] = _resource(
+        "SNS::TopicPolicy", {"Topics": [{"Ref": "AlarmsTopic"}], "PolicyDocument": document}
+    )
+    for address in addresses:
+        properties = {"TopicArn": {"Ref": "AlarmsTopic"}, "Protocol": "email", "Endpoint": address}
+        # By its address, for who stays subscribed must not be asked to confirm once more.
+        own = hashlib.sha256(address.encode()).hexdigest()[:8]
+        resources[f"AlarmsSubscription{own}"] = _resource("SNS::Subscription", properties)
+    for found in resources.values():
+        if found["Type"] == "AWS::CloudWatch::Alarm":
+            # Each in an object of its own: CloudFormation takes no aliases of YAML.
+            for state in ("AlarmActions", "OKActions"):
+                found["Properties"][state] = [{"Ref": "AlarmsTopic"}]
+
+
 def _log_group_id(function: str) -> str:
     return f"{'Api' if function == policies.API else camel(function)}LogGroup"
 
 
-def _function(stage: str, function: str, *, mapped: bool) -> Resources:
+def _function(stage: str, function: str, *, mapped: bool, lane: bool, snapshot: bool) -> Resources:
     """A fixed name, on which policies and log groups count, and what the function waits for.
 
     The queue replaces chalice's ARN by name with a reference, so that the mapping waits for it.
@@ -347,11 +452,23 @@ def _function(stage: str, function: str, *, mapped: bool) -> Resources:
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }
         properties["Events"] = {f"{start}SqsEventSource": {"Properties": source}}
+    if lane:
+        properties["Handler"] = LANE_HANDLER
+    if snapshot:
+        properties |= snapshots.properties()
     logical_id = "APIHandler" if function == policies.API else start
     return {logical_id: {"DependsOn": [_log_group_id(function)], "Properties": properties}}
 
 
-def queue_alarm(name: str, about: str, queue: str, metric: str, *, above: int) -> dict[str, Any]:
+def queue_alarm(
+    name: str,
+    about: str,
+    queue: str,
+    metric: str,
+    *,
+    above: int,
+    of: tuple[int, int] | None = None,
+) -> dict[str, Any]:
     """An alarm on a queue's metric. It names no action: every change of an alarm's state is an event
     on the account's default bus.
 
@@ -359,7 +476,7 @@ def queue_alarm(name: str, about: str, queue: str, metric: str, *, above: int) -
     """
     dimension = {"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}
     measured = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": [dimension]}
-    return _alarm(name, about, {**measured, "Statistic": "Maximum"}, above=above)
+    return _alarm(name, about, {**measured, "Statistic": "Maximum"}, above=above, of=of)
 
 
 def _alarm(

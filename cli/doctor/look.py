@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import aws
 from chalicelib.errors import HeraldoError
 from chalicelib.events.event import parse
-from chalicelib.rules.destinations import CHANNELS, topic_of
+from chalicelib.rules.destinations import CHANNELS
 from chalicelib.rules.destinations import parse as destination
 from chalicelib.rules.routing import Routing
 from chalicelib.words.render import templates
@@ -37,8 +37,8 @@ def patient(target: Target, routing: Routing) -> Patient:
             category = routing.category(event_type, routing.lane(event_type))
         except (HeraldoError, ValueError):
             continue  # lint tells
-        for to in routing.decide(event).destinations:
-            channels = () if topic_of(to) else destination(to).channels
+        for to in routing.decide(event).in_time:
+            channels = destination(to).channels
             reached.update(channels)
             commercial |= category.commercial and "email" in channels
     by = [channel for channel in CHANNELS if channel in reached]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.events.event import Event
 from chalicelib.spelling import nearest
 from chalicelib.words.contract import Field
+from chalicelib.words.render import GIVEN
 
 if TYPE_CHECKING:
     from cli.lint.tree import Tree
@@ -41,7 +42,7 @@ def absent_from_sample(tree: Tree, event_type: str) -> Iterator[Absent]:
         yield from _fields(needs.data, sample.data, "", name)
         attributes = sample.attributes()
         for attribute in needs.attributes:
-            if attribute not in attributes:
+            if attribute not in attributes and attribute not in GIVEN:
                 near = nearest(attribute, [f.name for f in dataclasses.fields(Event)])
                 near = None if near == attribute else near
                 yield Absent(attribute, name, name, 0, near, attribute=True)

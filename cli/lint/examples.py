@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from chalicelib.errors import HeraldoError, InvalidEvent, PermanentError
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
+from chalicelib.rules.destinations import webhook_of
 from chalicelib.rules.lines import Lines
 from chalicelib.rules.reading import Problem, RoutingError, load, no_toml, text_of
 from chalicelib.rules.routing import Routing, Verdict
@@ -76,12 +77,7 @@ def run(root: Path) -> list[Outcome]:
 def judge(example: Example, routing: Routing, templates: Templates) -> Outcome:
     """Route an example's event, and compare."""
     decision = routing.decide(example.event)
-    to: dict[str, str] = {}
-    for destination in decision.destinations:
-        for wanted in routing.locales(destination, example.event):
-            audience = routing.audience(destination)
-            words = templates.words_for(example.event.type, wanted, audience)
-            to[f"{destination}/{locale_of(words)}"] = destination
+    to = goes_to(example.event, decision.in_time, routing, templates)
     faults: list[str] = []
     if example.rules is not None:
         faults += _rule_faults(example, decision.rules, routing)
@@ -89,6 +85,21 @@ def judge(example: Example, routing: Routing, templates: Templates) -> Outcome:
         told = set() if example.rules is None else {*example.rules} - {*decision.rules}
         faults += _destination_faults(example, to, routing, told)
     return Outcome(example, decision.rules, tuple(to), tuple(faults))
+
+
+def goes_to(
+    event: Event, destinations: Sequence[str], routing: Routing, templates: Templates
+) -> dict[str, str]:
+    """Where an event goes as `destination/locale`, each with its plain destination; a webhook is told no words."""
+    to: dict[str, str] = {}
+    for destination in destinations:
+        if webhook_of(destination):
+            to[destination] = destination
+            continue
+        for wanted in routing.locales(destination, event):
+            words = templates.words_for(event.type, wanted, routing.audience(destination))
+            to[f"{destination}/{locale_of(words)}"] = destination
+    return to
 
 
 def untried(outcomes: Sequence[Outcome], routing: Routing) -> list[str]:
@@ -251,7 +262,7 @@ class _Reader:
             self.wrong("stage", "stage must be the name of a stage")
         elif "stage" in self.table and self.stages and stage not in self.stages:
             self.wrong("stage", unknown(stage, self.stages))
-        event = self._event()
+        event = sample_event(self.root, self.table, self.wrong)
         if self.problems or event is None:
             return None
         return Example(str(name), self.lines.of(self.at), event, stage, rules, to)
@@ -270,39 +281,46 @@ class _Reader:
                 self.wrong(key, f"{key}: there is no {plain!r}{near}")
         return tuple(names)
 
-    def _event(self) -> Event | None:
-        event_type = self.table.get("type")
-        types = Templates(self.root / "templates").types
-        if not isinstance(event_type, str) or event_type not in types:
-            near = did_you_mean(str(event_type), types) if event_type else ""
-            self.wrong("type", f"type must be an event type below templates/{near}")
-            return None
-        sample = self.root / "templates" / event_type / "sample.json"
-        try:
-            raw = json.loads(sample.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            self.wrong("type", f"templates/{event_type}/sample.json cannot be read: {error}")
-            return None
-        given = self.table.get("with", {})
-        if not isinstance(given, dict) or "type" in given:
-            self.wrong("with", "with sets attributes and data, such as with.data.order.total = 500")
-            return None
-        raw = _merged(raw, given)
-        without = self.table.get("without", [])
-        if not isinstance(without, list) or not all(isinstance(path, str) for path in without):
-            self.wrong("without", "without must be a list of names, such as ['data.audience']")
-            return None
-        for path in without:
-            if not _take_out(raw, path):
-                self.wrong("without", f"the sample has no {path} to take out")
-        try:
-            return events.parse(raw, default_id="example", default_source="example")
-        except InvalidEvent as error:
-            for fault in error.errors:
-                self.wrong(f"with.{fault.field}", f"{fault.field} {fault.problem}")
-        except PermanentError as error:
-            self.wrong("type", str(error))
+
+def sample_event(
+    root: Path,
+    table: Mapping[str, Any],
+    wrong: Callable[[str, str], None],
+    default_id: str = "example",
+) -> Event | None:
+    """The sample of a table's `type`, changed by its `with` and `without`; `wrong` is told mistakes."""
+    event_type = table.get("type")
+    types = Templates(root / "templates").types
+    if not isinstance(event_type, str) or event_type not in types:
+        near = did_you_mean(str(event_type), types) if event_type else ""
+        wrong("type", f"type must be an event type below templates/{near}")
         return None
+    sample = root / "templates" / event_type / "sample.json"
+    try:
+        raw = json.loads(sample.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        wrong("type", f"templates/{event_type}/sample.json cannot be read: {error}")
+        return None
+    given = table.get("with", {})
+    if not isinstance(given, dict) or "type" in given:
+        wrong("with", "with sets attributes and data, such as with.data.order.total = 500")
+        return None
+    raw = _merged(raw, given)
+    without = table.get("without", [])
+    if not isinstance(without, list) or not all(isinstance(path, str) for path in without):
+        wrong("without", "without must be a list of names, such as ['data.audience']")
+        return None
+    for path in without:
+        if not _take_out(raw, path):
+            wrong("without", f"the sample has no {path} to take out")
+    try:
+        return events.parse(raw, default_id=default_id, default_source="example")
+    except InvalidEvent as error:
+        for fault in error.errors:
+            wrong(f"with.{fault.field}", f"{fault.field} {fault.problem}")
+    except PermanentError as error:
+        wrong("type", str(error))
+    return None
 
 
 def _merged(base: Any, given: Any) -> Any:

@@ -24,8 +24,10 @@ from chalicelib.words.render import Message, RenderError, Templates
 from cli.lint.locales import is_locale, is_words
 from cli.lint.unknown import Unknown, defined_names, every_node, unknown_names
 from cli.words.layouts import LINKS
+from cli.words.samples import SEVERAL, as_digest, knows_digests
 
 if TYPE_CHECKING:
+    from cli.journeys.definition import Definition, DefinitionError
     from cli.lint.absent import Absent
     from cli.lint.long_values import TooLong
     from cli.lint.rulebook import Rulebook
@@ -281,6 +283,9 @@ class Tree:
                 file in self.broken or file in self.unknown for file in needs.files
             ):
                 found.append(self.render(name, event_type, locale, sample))
+                if knows_digests(self.root, event_type):
+                    several = as_digest(sample, SEVERAL)
+                    found.append(self.render(name, event_type, locale, several))
         return found
 
     @cached_property
@@ -340,6 +345,21 @@ class Tree:
         from cli.lint.rulebook import Rulebook
 
         return Rulebook(self)
+
+    # -- journeys ----------------------------------------------------------------------------------
+
+    @cached_property
+    def journeys(self) -> dict[str, Definition | DefinitionError]:
+        """Every journey that has a file, or why it cannot be read."""
+        from cli.journeys import definition
+
+        found: dict[str, Definition | DefinitionError] = {}
+        for name in definition.names(self.root):
+            try:
+                found[name] = definition.read(self.root, name)
+            except definition.DefinitionError as error:
+                found[name] = error
+        return found
 
 
 class _Loader(jinja2.BaseLoader):

@@ -1,5 +1,5 @@
 """What people got on the local stack: by the topics, which one queue hears, and by themselves, from the
-lists that the local AWS keeps of e-mails and text messages. A file keeps it all.
+lists that the local AWS keeps of e-mails and text messages. A file keeps it all, and a table, for the console.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NotRequired, TypedDict
 
+from chalicelib import names
 from cli.stack.emulator import REGION
 
 LOOKED: Final = "inbox.looked"
@@ -21,12 +22,14 @@ _LONG_POLL: Final = 10
 
 
 class Delivery(TypedDict):
-    """One message as a subscriber, or a person, got it: `topic` is theirs, or `to` whom it went to."""
+    """One message as a subscriber, or a person, got it: `topic` is theirs, or `to` whom it went to, and
+    `sender` whom a mail is from."""
 
     channel: str
     topic: NotRequired[str]
     to: NotRequired[str]
     html: NotRequired[str]
+    sender: NotRequired[str]
     subject: str
     message: str
     attributes: dict[str, str]
@@ -34,8 +37,13 @@ class Delivery(TypedDict):
     received_at: str
 
 
-def subscribe(sqs: Any, sns: Any, topics: dict[str, str]) -> str:
-    """Make the inbox's queue, subscribe it to every topic and return its URL."""
+def heard(topics: Mapping[str, str]) -> dict[str, str]:
+    """Of the stage's topics, those that the inbox hears: what `./heraldo verify` sends is for itself."""
+    return {name: arn for name, arn in topics.items() if name != names.VERIFY}
+
+
+def subscribe(sqs: Any, sns: Any, topics: Mapping[str, str]) -> str:
+    """Make the inbox's queue, subscribe it to these topics and return its URL."""
     url = str(sqs.create_queue(QueueName=QUEUE)["QueueUrl"])
     got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     arn = got["Attributes"]["QueueArn"]
@@ -63,14 +71,15 @@ def unsubscribe(sns: Any, topics: list[str]) -> None:
 
 def receive(
     sqs: Any, url: str, file: Path, show: Callable[[Delivery], None], wait: int = _LONG_POLL
-) -> None:
-    """Move what is in the inbox's queue to `file`, in order; waits up to `wait` seconds for it."""
+) -> list[Delivery]:
+    """Move what is in the inbox's queue to `file`, in order, and give it; waits up to `wait` seconds for it."""
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait).get(
         "Messages", []
     )
     if not messages:
-        return
-    keep(file, [_delivery(message["Body"]) for message in messages], show)
+        return []
+    found = [_delivery(message["Body"]) for message in messages]
+    keep(file, found, show)
     # Only now: who finds the queue empty may count on finding everything in the file.
     sqs.delete_message_batch(
         QueueUrl=url,
@@ -79,6 +88,7 @@ def receive(
             for n, message in enumerate(messages)
         ],
     )
+    return found
 
 
 def keep(file: Path, deliveries: Sequence[Delivery], show: Callable[[Delivery], None]) -> None:
@@ -173,6 +183,8 @@ def _mail(message: Mapping[str, Any]) -> Delivery:
         message_id=message["MessageId"],
         received_at=_now(),
     )
+    if message.get("Source"):
+        delivery["sender"] = message["Source"]
     if message.get("BodyHtml"):
         delivery["html"] = message["BodyHtml"]
     return delivery

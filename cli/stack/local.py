@@ -23,6 +23,7 @@ from chalicelib import names
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from chalicelib.stage import Stage
+from chalicelib.store import deliveries
 from cli.deploy import deploy, generated, package, policies
 from cli.deploy.cloudformation import DeployError
 from cli.paths import ROOT, ROUTING
@@ -101,7 +102,7 @@ def _run(emulator: Emulator) -> None:
     where.write(emulator.port, local)
 
     over = threading.Event()
-    deliveries = threading.Thread(
+    topics = threading.Thread(
         target=_deliver, args=(emulator, queue, over), name="inbox", daemon=True
     )
 
@@ -112,7 +113,7 @@ def _run(emulator: Emulator) -> None:
         target=_deliver_to_persons, args=(emulator, over), name="mails", daemon=True
     )
     reload = watch.Watch(built, since, emulator.client("lambda"), redeploy, _say)
-    deliveries.start()
+    topics.start()
     persons.start()
     reload.start()
     _greet(local)
@@ -140,7 +141,7 @@ def set_again(emulator: Emulator, local: Local) -> Local:
         inbox.unsubscribe(sns, [arn for t, arn in local["topics"].items() if t not in declared])
         again, _ = set_up(emulator, built, local["api_key"])
     except DeployError:
-        inbox.subscribe(sqs, sns, local["topics"])
+        inbox.subscribe(sqs, sns, inbox.heard(local["topics"]))
         raise
     local.update(again)
     return local
@@ -168,7 +169,8 @@ def set_up(emulator: Emulator, built: package.Package, key: str = "") -> tuple[L
         },
         "topics": {topic: arns[names.topic(STAGE, topic)] for topic in sorted(routing.topics)},
     }
-    queue = inbox.subscribe(sqs, sns, local["topics"])
+    queue = inbox.subscribe(sqs, sns, inbox.heard(local["topics"]))
+    deliveries.make(Stage(STAGE, emulator.client))
     _tell_its_address(emulator.client("lambda"), local["api_url"], routing.lanes)
     _wait_for_health(local["api_url"], emulator)
     return local, queue
@@ -228,9 +230,11 @@ def _deliver(emulator: Emulator, queue: str, over: threading.Event) -> None:
     """Show what subscribers receive, until `over`."""
     sqs = emulator.client("sqs", read_timeout=60, retries={"max_attempts": 0})
     file = where.home(emulator.port) / "inbox.jsonl"
+    handle = Stage(STAGE, emulator.client)
     while not over.is_set():
         try:
-            inbox.receive(sqs, queue, file, lambda entry: _say(inbox.line(entry)))
+            arrived = inbox.receive(sqs, queue, file, lambda entry: _say(inbox.line(entry)))
+            deliveries.put(handle, arrived)
         except (BotoCoreError, ClientError, OSError, ValueError) as error:
             if over.wait(1) or emulator.failed():
                 return
@@ -241,7 +245,8 @@ def _deliver_to_persons(emulator: Emulator, over: threading.Event) -> None:
     """Show what people receive by themselves, until `over`. The longer the lists, the rarer they are read."""
     home = where.home(emulator.port)
     persons = inbox.Persons(emulator.endpoint_url)
-    receipts = Receipts(Stage(STAGE, emulator.client))
+    handle = Stage(STAGE, emulator.client)
+    receipts = Receipts(handle)
     pause = 0.3
     while not over.wait(pause):
         begun = time.monotonic()
@@ -253,6 +258,7 @@ def _deliver_to_persons(emulator: Emulator, over: threading.Event) -> None:
                 if mail["channel"] == "email":
                     receipts.sent(mail["message_id"], mail["to"])
             receipts.tell()
+            deliveries.put(handle, fresh)
         except (BotoCoreError, ClientError, OSError, ValueError) as error:
             if over.wait(1) or emulator.failed():
                 return

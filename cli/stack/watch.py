@@ -13,7 +13,7 @@ from click import ClickException
 from chalicelib.rules import reading
 from chalicelib.rules.reading import RoutingError
 from cli import stages
-from cli.deploy import generated, package, policies
+from cli.deploy import bytecode, generated, package, policies
 from cli.deploy.cloudformation import DeployError
 from cli.lint import check
 from cli.paths import ROOT, ROUTING
@@ -99,7 +99,7 @@ class Watch(threading.Thread):
             return
         wanted = _declared()
         if wanted != self._running:
-            self._say("lanes or topics have changed: deploying")
+            self._say("lanes, topics or webhooks have changed: deploying")
             self._redeploy()
             self._running = wanted
         else:
@@ -130,19 +130,20 @@ class Watch(threading.Thread):
 
     def _update(self) -> None:
         code = {name: file.read_bytes() for name, file in package.code_entries().items()}
-        code |= package.compiled(code)
+        code |= bytecode.modules(code)
         entries = {**self._dependencies, **package.locale_entries(), **code}
         zipped = package.zipped(entries, level=1)
-        lanes, _ = self._running
-        for function in policies.functions(lanes):
+        lanes, _, posts = self._running
+        for function in policies.functions(lanes, posts=bool(posts)):
             name = policies.function_name(stages.LOCAL, function)
             self._lambdas.update_function_code(FunctionName=name, ZipFile=zipped)
 
 
-def _declared() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the lanes and topics that there are to be."""
+def _declared() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The names of the lanes, topics and webhooks that there are to be."""
     routing = reading.read(ROOT / ROUTING, stages.LOCAL)
-    return tuple(sorted(routing.lanes)), tuple(sorted(routing.topics))
+    webhooks = (name for name, webhook in routing.webhooks.items() if webhook.url)
+    return tuple(sorted(routing.lanes)), tuple(sorted(routing.topics)), tuple(sorted(webhooks))
 
 
 def snapshot() -> Snapshot:

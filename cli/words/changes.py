@@ -70,7 +70,7 @@ def show(
         print(json.dumps([_as_dict(c, names) for c in found], ensure_ascii=False))
     else:
         for change in found:
-            click.echo(_for_people(change, names, sys.stdout.isatty()), nl=False)
+            click.echo(for_people(change, names, sys.stdout.isatty()), nl=False)
         click.echo(_summary(found, revision))
         told = troubles([c.rendering for c in broken if c.rendering], root)
         click.echo(told, nl=False, err=True)
@@ -202,7 +202,8 @@ def _as_dict(change: Change, names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _for_people(change: Change, names: Sequence[str], colours: bool) -> str:
+def for_people(change: Change, names: Sequence[str], colours: bool) -> str:
+    """What a type says otherwise than it did, channel by channel."""
     head = f"{change.event_type} in {change.locale}"
     if change.status == "broken":
         return click.style(f"━━ {head}: does not render any more\n\n", fg="red", bold=True)

@@ -20,6 +20,7 @@ from chalicelib.errors import InvalidEvent, PermanentError
 from chalicelib.events import bounds
 from chalicelib.events import event as events
 from chalicelib.events.event import Event
+from chalicelib.events.gathered import Gathered
 from chalicelib.spelling import nearest
 from chalicelib.words.render import CHANNELS, Message, RenderError, Templates
 from cli.lint.syntax import explain_syntax_error
@@ -109,6 +110,22 @@ def sample(root: Path, event_type: str, data: Mapping[str, Any] | None = None) -
     return dataclasses.replace(found, type=event_type)
 
 
+def as_digest(event: Event, count: int) -> Event:
+    """An event as the digest of so many like it."""
+    return dataclasses.replace(event, digest=Gathered.alike(event, "sample", count))
+
+
+def knows_digests(root: Path, event_type: str) -> bool:
+    """Whether the words of a type say something of digests."""
+    files = [f for f in (root / "templates" / event_type).glob("*.j2") if f.is_file()]
+    return any(_DIGEST.search(file.read_text(encoding="utf-8", errors="replace")) for file in files)
+
+
+_DIGEST: Final = re.compile(r"\bdigest(_count)?\b")
+SEVERAL: Final = 3
+"""So many are in the digest of a sample."""
+
+
 def render(templates: Templates, event: Event, wanted: str) -> Rendering:
     """Render an event in a locale, falling back as a customer's message would."""
     locale = wanted
@@ -154,6 +171,9 @@ def every_sample(root: Path) -> Iterator[Rendering]:
             continue
         for locale in templates.words(event_type):
             yield render(templates, event, locale)
+            if knows_digests(root, event_type):
+                several = render(templates, as_digest(event, SEVERAL), locale)
+                yield dataclasses.replace(several, event_type=f"{event_type}.digest")
 
 
 def as_text(rendering: Rendering) -> str:

@@ -193,7 +193,8 @@ class Proxy:
                 items = [put["PutRequest"]["Item"] for put in puts]
                 self._record([item for item in items if item["id"]["S"] not in left])
             elif call.operation == ANNOUNCE:
-                self._record([put["Put"]["Item"] for put in json.loads(sent)["TransactItems"]])
+                writes = json.loads(sent)["TransactItems"]
+                self._record([write["Put"]["Item"] for write in writes if "Put" in write])
 
     def _accept_published(self, call: Call, body: bytes, sent: bytes) -> None:
         form = dict(urllib.parse.parse_qsl(sent.decode()))

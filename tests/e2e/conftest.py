@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,18 @@ class Stack:
     def call(
         self, method: str, path: str, body: Any = None, key: str | None = None
     ) -> tuple[int, Any]:
-        """Call the API with the stack's key, or with another; "" is none."""
+        """Call the API with the stack's key, or with another; "" is none.
+
+        A 503 is sent again as it says, as any sender does: this machine may be busy.
+        """
+        for _ in range(5):
+            status, answer, wait = self._ask(method, path, body, key)
+            if status != 503:
+                break
+            time.sleep(wait)
+        return status, answer
+
+    def _ask(self, method: str, path: str, body: Any, key: str | None) -> tuple[int, Any, float]:
         headers = {"Content-Type": "application/json"}
         key = self.local["api_key"] if key is None else key
         if key:
@@ -57,9 +69,10 @@ class Stack:
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
-                return answer.status, json.loads(answer.read() or b"null")
+                return answer.status, json.loads(answer.read() or b"null"), 0
         except urllib.error.HTTPError as refusal:
-            return refusal.code, json.load(refusal)
+            wait = float(refusal.headers.get("Retry-After") or 0)
+            return refusal.code, json.load(refusal), wait
 
     def received(
         self, wanted: Callable[[inbox.Delivery], bool], count: int = 1, seconds: float = 30
@@ -85,13 +98,28 @@ def built() -> package.Package:
     return package.build(local.STAGE)
 
 
-@pytest.fixture(scope="session")
-def stack(built: package.Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The packaged stack, deployed once for all tests: each uses names of its own."""
-    folder = tmp_path_factory.mktemp("stack")
+@contextmanager
+def deployed(built: package.Package, folder: Path) -> Iterator[Stack]:
+    """The packaged stack on a local AWS of its own."""
     with Emulator(folder, free_port()) as emulator:
         facts, inbox_url = local.set_up(emulator, built)
         yield Stack(emulator, facts, inbox_url, folder)
+
+
+@pytest.fixture(scope="session")
+def stack(built: package.Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The packaged stack, deployed once for all tests: each uses names of its own."""
+    with deployed(built, tmp_path_factory.mktemp("stack")) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def stack_alone(
+    built: package.Package, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """One that other files do not use: they leave dead letters, and other code."""
+    with deployed(built, tmp_path_factory.mktemp("alone")) as up:
+        yield up
 
 
 @pytest.fixture

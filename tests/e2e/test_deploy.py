@@ -72,12 +72,14 @@ DEPLOY = f"deploy(package.build({STAGE!r}), {{clients}}, quiet=0)"
 
 
 def declare(tree: Path) -> str:
-    """A lane and a topic more in a tree; gives the file as it was."""
+    """A lane, a topic and a webhook more in a tree; gives the file as it was."""
     file = tree / ROUTING
     before = file.read_text("utf-8")
     text = before.replace("[lanes]\n", '[lanes]\nstock = ["stock.*"]\n')
     text = text.replace("[topics]\n", '[topics]\nbuyers = { locales = ["es"] }\n')
-    rule = '[[rule]]\nname = "stock"\npattern.source = ["/stock"]\nto = ["topic:buyers"]\n'
+    webhook = f"[webhooks]\nerp = {{ {STAGE} = 'https://erp.example/in' }}\n"
+    to = 'to = ["topic:buyers", "webhook:erp"]\n'
+    rule = f'{webhook}[[rule]]\nname = "stock"\npattern.source = ["/stock"]\n{to}'
     file.write_text(f"{text}\n{rule}", "utf-8")
     return before
 
@@ -91,14 +93,23 @@ def all_names(emulator: Emulator) -> set[str]:
     urls = emulator.client("sqs").list_queues()["QueueUrls"]
     arns = [topic["TopicArn"] for topic in emulator.client("sns").list_topics()["Topics"]]
     names = {found.rsplit("/", 1)[-1].rsplit(":", 1)[-1] for found in (*urls, *arns)}
-    return {name for name in names if "stock" in name or "buyers" in name}
+    return {name for name in names if any(word in name for word in ("stock", "buyers", "webhooks"))}
 
 
 STOCK = {
     f"heraldo-{STAGE}-stock.fifo",
     f"heraldo-{STAGE}-stock-dead.fifo",
     f"heraldo-{STAGE}-buyers",
+    f"heraldo-{STAGE}-webhooks.fifo",
+    f"heraldo-{STAGE}-webhooks-dead.fifo",
 }
+POSTS = f"heraldo-{STAGE}-webhooks"
+
+
+def secrets(emulator: Emulator) -> set[str]:
+    """The webhooks that have something to sign with."""
+    people = emulator.client("dynamodb").scan(TableName=names.table(STAGE, "people"))["Items"]
+    return {item["id"]["S"] for item in people if "secret" in item}
 
 
 def fill(emulator: Emulator) -> tuple[str, str]:
@@ -232,7 +243,9 @@ def test_a_lane_and_a_topic_come_and_go_with_the_packaged_stack(
     said = shell(tree, emulator, "make", "deploy", f"STAGE={STAGE}")
     assert ".chalice/config.json was out of date, and is written anew: commit it" in said
     assert mappings(emulator)[f"heraldo-{STAGE}-stock.fifo"] == f"heraldo-{STAGE}-stock"
+    assert mappings(emulator)[f"{POSTS}.fifo"] == POSTS
     assert all_names(emulator) == STOCK
+    assert secrets(emulator) == {"webhook:erp"}
 
     held = fill(emulator)
     with_stock = (tree / ROUTING).read_text("utf-8")
@@ -247,6 +260,7 @@ def test_a_lane_and_a_topic_come_and_go_with_the_packaged_stack(
     code, said = impatient(tree, emulator, DEPLOY)
     assert code == 0, said
     assert all_names(emulator) == set()
+    assert POSTS not in mappings(emulator).values()
     assert f"heraldo-{STAGE}-stock.fifo" not in mappings(emulator)
 
     # Somebody made one by hand meanwhile, and something is in it.
@@ -275,7 +289,9 @@ def test_a_lane_and_a_topic_come_and_go_with_plain_chalice(tree: Path, emulator:
     assert impatient(tree, emulator, INFRA)[0] == 0
     chalice_deploy(tree, emulator)
     assert mappings(emulator)[f"heraldo-{STAGE}-stock.fifo"] == f"heraldo-{STAGE}-stock"
+    assert mappings(emulator)[f"{POSTS}.fifo"] == POSTS
     assert all_names(emulator) == STOCK
+    assert secrets(emulator) == {"webhook:erp"}
 
     held = fill(emulator)
     (tree / ROUTING).write_text(before, "utf-8")
@@ -293,6 +309,7 @@ def test_a_lane_and_a_topic_come_and_go_with_plain_chalice(tree: Path, emulator:
     code, said = impatient(tree, emulator, INFRA)
     assert code == 0, said
     assert all_names(emulator) == set()
+    assert POSTS not in mappings(emulator).values()
 
 
 def test_a_clean_checkout_finds_what_chalice_has_deployed(tree: Path, emulator: Emulator) -> None:
@@ -350,6 +367,14 @@ def session(region: str, emulator: Emulator, service: str) -> Any:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
+
+
+def test_what_is_packaged_for_one_partition_goes_to_no_other(
+    tree: Path, emulator: Emulator
+) -> None:
+    code, said = run(tree, emulator, "make", "infra", f"STAGE={STAGE}", AWS_REGION="cn-north-1")
+    assert code != 0
+    assert 'Say region = "cn-north-1" under [dev] in stages.toml.' in said
 
 
 def test_the_two_ways_to_deploy_do_not_meet(tree: Path, emulator: Emulator) -> None:

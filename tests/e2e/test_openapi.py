@@ -68,7 +68,9 @@ def test_the_document_says_what_the_api_does(stack: Stack, tmp_path: Path) -> No
                 *(Path(sys.executable).with_name("schemathesis"), "run", file),
                 *("--url", stack.local["api_url"], "--checks", "all", "--no-color"),
                 *("--header", f"Authorization: Bearer {stack.local['api_key']}"),
-                *("--continue-on-failure", "--suppress-health-check", "all", *options),
+                *("--continue-on-failure", "--suppress-health-check", "all"),
+                # The local AWS starts a process for each request that comes at once.
+                *("--request-timeout", "60", *options),
             ],
             cwd=tmp_path,
             capture_output=True,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from cli.deploy import package
+from cli.lint import findings
 from tests.e2e.conftest import ROOT
 
 
@@ -37,8 +40,23 @@ def test_the_api_has_one_stage_and_a_throttle(built: package.Package) -> None:
     assert settings["ThrottlingRateLimit"]
 
 
+def test_the_zip_has_what_lint_found(built: package.Package) -> None:
+    found = json.loads(package.read_zip(built.zip_file)[package.FINDINGS])
+    assert found == [asdict(finding) for finding in findings.lint(ROOT)]
+
+
+def test_the_zip_says_what_it_is_made_of(built: package.Package) -> None:
+    found = json.loads(package.read_zip(built.zip_file)["sbom.cdx.json"])
+    assert [one["name"].lower() for one in found["components"]] == [
+        "babel",
+        "jinja2",
+        "markupsafe",
+        "tzdata",
+    ]
+
+
 def test_a_zip_is_small(built: package.Package) -> None:
-    assert built.zip_file.stat().st_size < 2_500_000
+    assert built.zip_file.stat().st_size < 3_500_000
 
 
 def test_the_template_makes_each_mapping_wait_for_its_queue(built: package.Package) -> None:

@@ -14,12 +14,17 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chalicelib.stage import Stage
+from chalicelib.store import deliveries
+from chalicelib.store.deliveries import Arrived
 from cli.stack.emulator import client, free_port
+from tests.endpoint import Endpoint, endpoint
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for leftovers in /proc")
 
@@ -96,11 +101,21 @@ class Run:
         found: dict[str, str] = json.loads((self.tree / ".heraldo" / "local.json").read_text())
         return found
 
+    def shown(self, count: int) -> Sequence[Arrived]:
+        """What the console's inbox has, once it has so many."""
+        handle = Stage("local", lambda service: client(service, self.local()["endpoint_url"]))
+        deadline = time.monotonic() + 20
+        while True:
+            found, _ = deliveries.newest(handle, 50)
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
     def get(self, path: str) -> object:
         with urllib.request.urlopen(self.local()["api_url"] + path, timeout=20) as answer:
             return json.load(answer)
 
-    def post(self, event: dict[str, object]) -> None:
+    def post(self, event: dict[str, object], status: int = 202) -> None:
         local = self.local()
         request = urllib.request.Request(
             local["api_url"] + "/events",
@@ -111,7 +126,15 @@ class Run:
             },
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
-            assert answer.status == 202
+            assert answer.status == status
+
+    def heraldo(self, *words: str) -> str:
+        """What a command of this tree prints."""
+        done = subprocess.run(
+            ["./heraldo", *words], cwd=self.tree, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
 
 @pytest.fixture
@@ -135,9 +158,12 @@ def test_a_delivery_is_shown_and_the_inbox_has_it(run: Run) -> None:
         text=True,
         check=True,
     )
-    deliveries = [json.loads(line) for line in inbox.stdout.splitlines()]
-    assert {d["topic"] for d in deliveries} == {"alerts", "company"}
-    assert all("Sin luz en el almacén" in d["subject"] for d in deliveries)
+    received = [json.loads(line) for line in inbox.stdout.splitlines()]
+    assert {d["topic"] for d in received} == {"alerts", "company"}
+    assert all("Sin luz en el almacén" in d["subject"] for d in received)
+    assert {one.place.partition("/")[2] for one in run.shown(2)} == {
+        d["message_id"] for d in received
+    }
 
 
 def test_a_saved_template_takes_effect_and_a_broken_one_does_not(run: Run) -> None:
@@ -186,7 +212,15 @@ def test_saved_rules_and_code_take_effect_and_broken_ones_do_not(run: Run) -> No
     assert "nothing_of_that_name" in run.until("chalicelib/names.py:1")
 
 
-def test_a_lane_a_topic_and_a_type_are_a_line_each_while_it_runs(run: Run) -> None:
+@pytest.fixture
+def erp() -> Iterator[Endpoint]:
+    with endpoint() as found:
+        yield found
+
+
+def test_a_lane_a_topic_a_webhook_and_a_type_are_a_line_each_while_it_runs(
+    run: Run, erp: Endpoint
+) -> None:
     rules = run.tree / "chalicelib" / "routing.toml"
     before = rules.read_text("utf-8")
     run.until("Heraldo is up")
@@ -195,16 +229,27 @@ def test_a_lane_a_topic_and_a_type_are_a_line_each_while_it_runs(run: Run) -> No
     shutil.copytree(run.tree / "templates" / "critical.alert", run.tree / "templates" / "stock.low")
     sample = run.tree / "templates" / "stock.low" / "sample.json"
     sample.write_text(sample.read_text("utf-8").replace("critical.alert", "stock.low"), "utf-8")
-    rule = '[[rule]]\nname = "stock"\npattern.type = ["stock.low"]\nto = ["topic:buyers"]\n'
+    rule = f'''[webhooks]
+erp = {{ local = "{erp.url}" }}
+[[rule]]
+name = "stock"
+pattern.type = ["stock.low"]
+to = ["topic:buyers", "webhook:erp"]
+'''
     with_lane = before.replace("[lanes]\n", '[lanes]\nstock = ["stock.*"]\n')
     with_both = with_lane.replace("[topics]\n", '[topics]\nbuyers = { locales = ["es"] }\n')
     rules.write_text(f"{with_both}\n{rule}", "utf-8")
     run.until("written anew: .chalice/config.json")
-    run.until("lanes or topics have changed: deploying")
+    run.until("lanes, topics or webhooks have changed: deploying")
     run.until("reloaded ")
     assert run.local()["api_key"] == key
-    run.post({"type": "stock.low", **_alert("Quedan dos lámparas")})
+    two = {"type": "stock.low", "id": "s-1", **_alert("Quedan dos lámparas")}
+    run.post(two)
+    run.post(two, status=200)
     assert "  buyers " in run.until("Quedan dos lámparas")
+    secret = run.heraldo("webhooks", "secret", "erp")
+    posted = erp.arrived.get(timeout=60)
+    assert posted.verified(secret)["data"]["summary"] == "Quedan dos lámparas"
 
     # What is taken out with something in it stays, and so does all that was there.
     aws = functools.partial(client, endpoint_url=run.local()["endpoint_url"])
@@ -223,6 +268,12 @@ def test_a_lane_a_topic_and_a_type_are_a_line_each_while_it_runs(run: Run) -> No
     run.until("reloaded chalicelib/routing.toml")
     aws("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     assert "  buyers " in run.until("Queda una lámpara")
+    assert erp.arrived.get(timeout=60).verified(secret)["data"]["summary"] == "Queda una lámpara"
+    assert [heard.verified(secret)["id"] for heard in erp.heard].count("s-1") == 1
+    _until_posted(aws("sqs"))
+    life = json.loads(run.heraldo("status", "s-1", "--json"))
+    assert life["messages"]["webhook:erp"] == posted.headers["webhook-id"]
+    assert life["outcomes"]["webhook:erp"] == "delivered"
 
     stock.rename(away)
     rules.write_text(before, "utf-8")
@@ -231,7 +282,7 @@ def test_a_lane_a_topic_and_a_type_are_a_line_each_while_it_runs(run: Run) -> No
     assert "stock" not in local["queues"]
     assert "buyers" not in local["topics"]
     names = [url.rsplit("/", 1)[1] for url in aws("sqs").list_queues()["QueueUrls"]]
-    assert not any("stock" in name for name in names)
+    assert not any("stock" in name or "webhooks" in name for name in names)
     assert not any("buyers" in t["TopicArn"] for t in aws("sns").list_topics()["Topics"])
     run.post({"type": "critical.alert", **_alert("seis")})
     run.until("seis")
@@ -310,6 +361,18 @@ def test_a_tree_that_cannot_run_is_told_with_file_and_line(run: Run) -> None:
     broken.until("templates/critical.alert/es.j2:3: ")
     broken.process.wait(90)
     assert broken.process.returncode != 0
+
+
+def _until_posted(sqs: Any) -> None:
+    """Wait until nothing lies in the queue of webhooks."""
+    url = sqs.get_queue_url(QueueName="heraldo-local-webhooks.fifo")["QueueUrl"]
+    deadline = time.monotonic() + 30
+    left = 1
+    while left and time.monotonic() < deadline:
+        time.sleep(0.05)
+        got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        left = sum(int(n) for name, n in got.items() if name.startswith("ApproximateNumberOf"))
+    assert not left
 
 
 def _alert(title: str) -> dict[str, object]:

@@ -18,8 +18,8 @@ def bare(tmp_path: Path) -> Path:
     (tmp_path / "cli").mkdir()
     for name in ("setup.py", "setup.sh"):
         shutil.copy(ROOT / "cli" / name, tmp_path / "cli" / name)
-    for name in ("requirements.txt", "requirements-tools.txt"):
-        (tmp_path / name).write_text("heraldo-is-not-on-any-registry==1\n")
+    nowhere = f"heraldo-is-not-on-any-registry==1 --hash=sha256:{64 * '0'}\n"
+    (tmp_path / "requirements-tools.lock").write_text(nowhere)
     shutil.copy(ROOT / "heraldo", tmp_path / "heraldo")
     return tmp_path
 
@@ -63,16 +63,15 @@ def test_a_registry_out_of_reach_is_told_in_one_sentence_and_leaves_no_half_setu
     done = run(bare, "./heraldo", "--help", PIP_RETRIES="0", **nobody)
     assert done.returncode == 1
     [progress, sentence] = done.stderr.splitlines()
-    assert progress.startswith("Installing requirements-tools.txt")
+    assert progress.startswith("Installing requirements-tools.lock")
     assert sentence.startswith("The package registry is out of reach; check the network")
     assert not (bare / ".venv" / ".tools-ready").exists()
 
 
 def test_what_is_set_up_is_not_set_up_again(bare: Path) -> None:
-    for name in ("requirements.txt", "requirements-tools.txt"):
-        (bare / name).write_text("# nothing\n")
+    (bare / "requirements-tools.lock").write_text("# nothing\n")
     assert "Installing" in run(bare, "cli/setup.sh", "tools").stdout
     assert run(bare, "cli/setup.sh", "tools").stdout == ""
 
-    (bare / "requirements.txt").write_text("# nothing more\n")
+    (bare / "requirements-tools.lock").write_text("# nothing more\n")
     assert "Installing" in run(bare, "cli/setup.sh", "tools").stdout

@@ -101,6 +101,7 @@ def test_the_keyed_addresses_ask_for_a_signature_and_the_others_do_not(
         ("/events/{event_id}", "get"),
         ("/events/{event_id}", "head"),
         ("/events/{event_id}", "delete"),
+        ("/events/{event_id}/ack", "post"),
         ("/event-types", "get"),
         ("/event-types", "head"),
         *(
@@ -172,3 +173,27 @@ def test_what_a_caller_may_do_is_said_by_its_iam_policy(
     assert call(facts, "GET", "/event-types", credentials=warehouse)[0] == 403
     life = call(facts, "GET", "/events/from-the-warehouse", credentials=ROOT_USER)[1]
     assert life["source"] == "warehouse"
+
+
+def test_the_command_line_signs_by_itself(
+    running: tuple[Emulator, local.Local], tree: Path, tmp_path: Path
+) -> None:
+    _, facts = running
+    (tree / ".heraldo" / "local.json").write_text(json.dumps(facts), "utf-8")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+    def heraldo(*words: str) -> Any:
+        done = subprocess.run(
+            ["./heraldo", *words, "--json"],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    assert heraldo("send", "order.shipped", "--id", "by-hand")["status"] == "accepted"
+    assert heraldo("status", "by-hand")["source"] == "root"
+    assert heraldo("verify", "--events", "20")["passed"]

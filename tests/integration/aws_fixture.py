@@ -19,8 +19,9 @@ from chalicelib import aws, names
 from chalicelib.door import keys
 from chalicelib.lanes.dispatch import dispatch
 from chalicelib.rules.reading import routing
-from chalicelib.store import secrets
+from chalicelib.store import secrets, webhooks
 from chalicelib.words.render import templates
+from cli.journeys import definition
 from cli.paths import ROOT
 from tests.factories import ACCOUNT, REGION
 
@@ -35,6 +36,7 @@ class Stage:
     sns: Any
     dynamodb: Any
     scheduler: Any
+    states: Any
     calls: list[str] = field(default_factory=list)
 
     def record(self, model: Any, **_: Any) -> None:
@@ -149,6 +151,7 @@ def forget() -> None:
         cached.cache_clear()  # type: ignore[attr-defined]
     keys._cache.clear()
     secrets._cache.clear()
+    webhooks._cache.clear()
 
 
 @functools.cache
@@ -170,9 +173,9 @@ def stage(monkeypatch: Any) -> Iterator[Stage]:
     _one_write_at_a_time(monkeypatch)
     forget()
     with mock_aws():
-        found = Stage(client("sqs"), client("sns"), client("dynamodb"), client("scheduler"))
+        services = ("sqs", "sns", "dynamodb", "scheduler", "stepfunctions")
+        found = Stage(*(client(service) for service in services))
         _build(found)
-        services = ("sqs", "sns", "dynamodb", "scheduler")
         own_clients = [aws.client(s) for s in services]
         own_clients += [aws.client(s, hurried=True) for s in services]
         for own in own_clients:
@@ -216,34 +219,23 @@ def _build(found: Stage) -> None:
         found.sqs.create_queue(QueueName=f"inbox-{topic}")
         queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:inbox-{topic}"
         found.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
-    tables = {"ledger": ("id", "source"), "keys": ("hash",), "people": ("id",)}
-    for table, keys_of in tables.items():
-        found.dynamodb.create_table(
-            TableName=names.table("local", table),
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": name, "KeyType": kind}
-                for name, kind in zip(keys_of, ("HASH", "RANGE"), strict=False)
-            ],
-            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys_of],
-        )
-    _build_holds(found)
+    _build_tables(found)
     found.scheduler.create_schedule_group(Name=names.schedules("local"))
+    for journey in routing().journeys:  # they begin here, and nothing walks them
+        found.states.create_state_machine(
+            name=names.state_machine("local", journey),
+            definition=json.dumps(dict(definition.read(ROOT, journey).raw)),
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/{names.journeys('local')}",
+        )
 
 
-def _build_holds(found: Stage) -> None:
-    """The table of what waits, with its index, as `infra/` has it."""
+def _build_tables(found: Stage) -> None:
+    """The tables with their indexes, as `infra/` has them."""
     wanted = yaml.safe_load((ROOT / "infra" / "resources.yaml").read_text("utf-8"))["Resources"]
-    properties = wanted["HoldsTable"]["Properties"]
-    found.dynamodb.create_table(
-        TableName=names.table("local", "holds"),
-        **{
-            name: properties[name]
-            for name in (
-                "BillingMode",
-                "AttributeDefinitions",
-                "KeySchema",
-                "GlobalSecondaryIndexes",
-            )
-        },
-    )
+    asked = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    for resource in wanted.values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            properties = resource["Properties"]
+            name = properties["TableName"].replace("${Stage}", "local")
+            settings = {key: properties[key] for key in asked if key in properties}
+            found.dynamodb.create_table(TableName=name, **settings)

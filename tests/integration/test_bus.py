@@ -244,8 +244,10 @@ def test_an_event_waits_for_the_ledger_and_does_not_die_of_it(stage: Stage) -> N
         assert stage.waiting(BUS) == 1
     assert letters(stage, "orders") == letters(stage, BUS) == []
 
-    wanted = ("KeySchema", "AttributeDefinitions")
-    again = {name: shape[name] for name in wanted}
+    keys = [
+        {"AttributeName": key["AttributeName"], "AttributeType": "S"} for key in shape["KeySchema"]
+    ]
+    again = {"KeySchema": shape["KeySchema"], "AttributeDefinitions": keys}
     stage.dynamodb.create_table(TableName=table, BillingMode="PAY_PER_REQUEST", **again)
     drain(stage)
     assert [event["id"] for event in queued(stage, "orders")] == [ID]

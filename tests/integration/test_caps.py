@@ -30,7 +30,8 @@ Rules = Callable[[str, str], None]
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """How long after NOW it is in the lanes."""
+    """How long after NOW it is in the lanes; NOW is when the test begins, for all tests take longer than a window."""
+    monkeypatch.setattr(f"{__name__}.NOW", datetime.now(UTC).replace(microsecond=0))
 
     def put_on(after: timedelta) -> None:
         class At:

@@ -17,10 +17,10 @@ from click.testing import CliRunner, Result
 from chalicelib import aws
 from chalicelib.door import bus
 from chalicelib.door.envelope import DETAIL_TYPE
+from chalicelib.letters import letters
 from chalicelib.words.render import Templates
 from cli import target as targets
 from cli.commands.dead_letters import command
-from cli.letters import letters
 from tests.factories import REGION, sample, shipped
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_dispatch import run

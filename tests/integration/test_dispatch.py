@@ -144,7 +144,7 @@ def test_where_a_topic_is_gone_the_event_waits_a_person_is_told_and_others_are_d
     assert (found["status"], found["reason"]) == ("retrying", "needs-mending")
     assert found["detail"] == "NotFound (topic:company/es)"
     # The customer's half went out and is remembered, so only the company's is tried again.
-    assert list(found["messages"]) == ["topic:users/es"]
+    assert list(found["messages"]) == ["topic:users/es", "start:unpaid-order"]
     assert len(stage.delivered("users")) == 2
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert {

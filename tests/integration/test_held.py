@@ -200,7 +200,7 @@ def test_a_wake_for_nothing_is_gone_after_it(door: Client, stage: Stage) -> None
     stage.handle()
     stage.send('{"wake": 3}', dedup="no-wake")
     stage.handle()
-    assert [letter["Body"] for letter in stage.dead()] == ['{"wake": 3}']
+    assert [json.loads(letter["Body"])["wake"] for letter in stage.dead()] == [3]
 
 
 def test_what_is_held_can_be_cancelled_until_it_goes_out(
@@ -213,7 +213,11 @@ def test_what_is_held_can_be_cancelled_until_it_goes_out(
     assert answer.json_body["reason"] == "cancelled"
     assert call(door, "DELETE", "/events/h-1").status_code == 200
     assert schedules(stage) == []
-    assert stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"] == []
+    kept = stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"]
+    # That there was an order ends a cart's journey, whatever becomes of its mail.
+    assert [item["id"]["S"] for item in kept if "who" not in item] == ["run\nabandoned-cart\nc-1"]
+    [put_down] = [item for item in kept if "who" in item]
+    assert (put_down["what"]["S"], put_down["subject"]["S"]) == ("cancel", "h-1")
     later(2 * HOUR)
     wake(stage, "h-1")
     stage.handle()
@@ -260,6 +264,35 @@ def test_a_cancellation_while_the_wake_is_handled_wins_or_loses_whole(
     assert len(stage.delivered("users")) == 1
 
 
+def all_that_is_kept(stage: Stage) -> list[Any]:
+    """All in the table of holds; whom it is of is in none of it."""
+    kept = stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"]
+    assert "c-1" not in str(kept)
+    return list(kept)
+
+
+def test_what_is_on_its_way_is_said_to_be(
+    door: Client, stage: Stage, later: Callable[[timedelta], None]
+) -> None:
+    send(door, event("h-1"))
+    later(2 * HOUR)
+    wake(stage, "h-1")
+    answers: list[HTTPResponse] = []
+
+    def cancel(**_: Any) -> None:
+        answers.append(call(door, "DELETE", "/events/h-1"))
+
+    emitter = aws.stage().sns.meta.events
+    emitter.register("before-call.sns.PublishBatch", cancel)
+    try:
+        stage.handle()
+    finally:
+        emitter.unregister("before-call.sns.PublishBatch", cancel)
+    [answer] = answers
+    assert answer.status_code == 409
+    assert "on its way" in answer.json_body["detail"]
+
+
 def test_who_is_erased_gets_nothing_that_waited_for_them(
     door: Client, stage: Stage, later: Callable[[timedelta], None]
 ) -> None:
@@ -267,7 +300,7 @@ def test_who_is_erased_gets_nothing_that_waited_for_them(
         send(door, event(name))
     assert call(door, "DELETE", "/recipients/c-1").status_code == 204
     assert {stage.ledger(e)["reason"] for e in ("h-1", "h-2")} == {"erased"}
-    assert stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"] == []
+    assert [item["what"]["S"] for item in all_that_is_kept(stage)] == ["person-erase"]
     later(2 * HOUR)
     wake(stage, "h-1")
     stage.handle()
@@ -282,7 +315,7 @@ def test_what_went_out_is_forgotten_with_whom_it_was_for(
     wake(stage, "h-1")
     stage.handle()
     call(door, "DELETE", "/recipients/c-1")
-    assert stage.dynamodb.scan(TableName="heraldo-local-holds")["Items"] == []
+    assert [item["what"]["S"] for item in all_that_is_kept(stage)] == ["person-erase"]
     assert stage.ledger("h-1")["status"] == "published"
 
 

@@ -117,13 +117,14 @@ def test_it_costs_three_calls_more_than_one_that_goes_out_at_once(
     clock(MORNING + timedelta(hours=5))
     send(stage, "h-0")
     stage.handle()
-    at_once = len(stage.calls)
+    # That an order ends a cart's journey is written once, at its first time.
+    at_once = len([call for call in stage.calls if call != "TransactWriteItems"])
     stage.calls.clear()
     clock(NIGHT)
     send(stage, "h-1")
     stage.handle()
     held = list(stage.calls)
-    assert held.count("TransactWriteItems") == held.count("CreateSchedule") == 1
+    assert (held.count("TransactWriteItems"), held.count("CreateSchedule")) == (2, 1)
     stage.calls.clear()
     wake(stage, "h-1")
     clock(MORNING + timedelta(days=1))

@@ -8,9 +8,11 @@ import os
 import re
 import sys
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner, Result
 
 from chalicelib import aws
@@ -54,6 +56,48 @@ def test_a_created_key_opens_the_door_for_what_it_is_meant_for(stage: Stage) -> 
     with pytest.raises(Problem) as refused:
         keys.require(bearer(create("reader", "--scope", "read")), "send")
     assert refused.value.status == 403
+
+
+def listed() -> dict[str, Any]:
+    [found] = json.loads(heraldo("list", "--json").stdout)["keys"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_day_of_its_last_use_is_put_down_once_a_day(stage: Stage) -> None:
+    key = create()
+    assert listed()["last_used"] is None
+    assert "never" in heraldo("list").stdout
+    stage.calls.clear()
+    for _ in range(3):
+        keys._cache.clear()  # as another worker has it
+        keys.require(bearer(key), "send")
+    assert stage.calls == ["GetItem", "UpdateItem", "GetItem", "GetItem"]
+    assert listed()["last_used"] == f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def test_a_use_that_cannot_be_put_down_refuses_nobody(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = create()
+
+    def broken(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+    events = aws.stage().dynamodb.meta.events
+    events.register("before-call.dynamodb.UpdateItem", broken)
+    try:
+        assert keys.require(bearer(key), "send").name == "shop"
+    finally:
+        events.unregister("before-call.dynamodb.UpdateItem", broken)
+    assert "EndpointConnectionError" in capsys.readouterr().err
+
+
+def test_a_key_that_is_revoked_as_it_is_used_does_not_come_back(stage: Stage) -> None:
+    key = create()
+    heraldo("revoke", "shop", "--yes")
+    keys._note_use(aws.stage(), keys.hash_of(key), "")
+    assert items(stage) == []
 
 
 def test_the_key_is_shown_once_and_only_its_hash_is_stored(stage: Stage) -> None:
@@ -153,6 +197,20 @@ def test_a_name_is_taken_once(stage: Stage) -> None:
     refused = heraldo("create", "--name", "shop", "--scope", "read", code=1)
     assert "a key named shop already" in refused.output
     assert len(items(stage)) == 1
+
+
+def test_a_key_that_expires_is_refused_from_then_on(stage: Stage) -> None:
+    key = create()
+    [item] = items(stage)
+    for seconds, known in ((60, True), (-1, False)):
+        ends = {"expires": {"N": str(int(time.time()) + seconds)}}
+        stage.dynamodb.put_item(TableName="heraldo-local-keys", Item=item | ends)
+        keys._cache.clear()
+        if known:
+            assert keys.require(bearer(key), "send").name == "shop"
+        else:
+            with pytest.raises(Problem, match="not known"):
+                keys.require(bearer(key), "send")
 
 
 def test_a_revoked_key_is_refused_once_the_cache_is_over(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from chalicelib import aws
 from chalicelib.door import profile
-from chalicelib.door.optout_words import WORDS
+from chalicelib.door.page_words import WORDS
 from chalicelib.patience import Patience
 from chalicelib.store import register, secrets, tokens
 from chalicelib.store.people import Person

@@ -192,6 +192,7 @@ def test_a_device_whose_app_is_gone_is_taken_off_the_person_and_tried_no_more(
     keep(push=arn, phone=NUMBER)
     stage.sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Enabled": "false"})
     post(door, event(1), secret=KEY)
+    stage.calls.clear()
     with pytest.raises(Redeliver):  # by the next channel, on its next try
         run(stage)
     person = register.find(aws.stage(), "c-1", Patience(5)).person

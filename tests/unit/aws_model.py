@@ -24,6 +24,7 @@ from tests.factories import ACCOUNT, REGION
 LANE = "orders"
 QUEUE = f"heraldo-local-{LANE}.fifo"
 LEDGER, PEOPLE = "heraldo-local-ledger", "heraldo-local-people"
+HOLDS = "heraldo-local-holds"
 # Everybody whom events are for can be reached in both ways, unless `Cloud.contacts` says otherwise.
 EMAIL, NUMBER = "r@example.com", "+34600111222"
 CONTACTS: Mapping[str, str] = {"email": EMAIL, "phone": NUMBER}
@@ -371,6 +372,8 @@ class Cloud:
             elif table == PEOPLE:
                 contacts = {name: {"S": value} for name, value in self.contacts.items()}
                 found[table].append({**key, **contacts, "version": {"N": "1"}})
+            elif table == HOLDS:
+                continue  # no journey is under way
             elif item := self.ledger.get((key["id"]["S"], key["source"]["S"])):
                 found[table].append(item)
         return json.dumps({"Responses": found, "UnprocessedKeys": left})
@@ -414,6 +417,10 @@ class Cloud:
     def _announce(self, request: Any, fault: Fault) -> str:
         """All of these, if every condition holds: that nobody else has the turn. A rival's transaction
         stands in the way of a partial failure."""
+        if all("Update" in write for write in request["TransactItems"]):  # they stop journeys
+            for write in request["TransactItems"]:
+                assert write["Update"]["UpdateExpression"].startswith("SET stopped = :at")
+            return "{}"
         puts = [write["Put"] for write in request["TransactItems"]]
         reasons = []
         for put in puts:

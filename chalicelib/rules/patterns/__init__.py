@@ -9,7 +9,6 @@ differs from it, and why: docs/decisions/0010-event-patterns.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.rules.patterns import conditions
@@ -22,6 +21,7 @@ from chalicelib.rules.patterns.fields import (
     found,
     has_dotted_key,
 )
+from chalicelib.values import dataclass
 
 __all__ = ["MISSING", "Field", "Mismatch", "Pattern", "PatternError", "compile_pattern"]
 

@@ -11,14 +11,15 @@ import math
 import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.errors import HeraldoError
+from chalicelib.regex import regex
+from chalicelib.values import dataclass
 
 Test = Callable[[Any], bool]
-_IPV4: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
-_IPV6: Final = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*", re.ASCII)
+_IPV4: Final = regex(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
+_IPV6: Final = regex(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*", re.ASCII)
 _EXACT_INTEGERS: Final = 2**53
 _MAX: Final = sys.float_info.max
 _WILDCARDS: Final = 10

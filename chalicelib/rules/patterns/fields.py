@@ -7,10 +7,10 @@ taken where an event has such things at a pattern's fields; `patterns` has the q
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.rules.patterns.conditions import Condition, Test
+from chalicelib.values import dataclass
 
 
 class _Missing:

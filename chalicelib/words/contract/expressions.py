@@ -84,6 +84,11 @@ class Expressions(Lists):
             return Ref(self.event)
         if name == "locale":
             return Known(const=self._locale)
+        if name == "digest":  # of events of its own type
+            one = {"data": Ref(self.data), **{part: Known() for part in ("id", "type", "time")}}
+            return Known(items=Known(attributes=one))
+        if name == "digest_count":
+            return Known()
         if name in ("self", "super", "caller", "varargs", "kwargs"):
             return Known()
         if name in self.environment.globals:

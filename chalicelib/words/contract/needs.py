@@ -7,9 +7,10 @@ parent being there does not count: what is used then is required within its pare
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Literal
 
+from chalicelib.values import dataclass
 from chalicelib.words.asks import Demand
 
 Kind = Literal["object", "array", "number", "string", "any"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from jinja2 import nodes
 
+from chalicelib.values import dataclass
 from chalicelib.words.contract.needs import ALWAYS, Note, When
 
 

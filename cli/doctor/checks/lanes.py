@@ -33,7 +33,8 @@ _FEW_AT_ONCE: Final = 50
 def dead_letters(found: Patient) -> Iterator[Told]:
     """Events were given up on, and lie in a dead-letter queue; or a queue is not there."""
     sqs = found.client("sqs")
-    for lane in (*found.routing.lanes, *names.INLETS):
+    posts = (names.WEBHOOKS,) if found.routing.posts else ()
+    for lane in (*found.routing.lanes, *names.INLETS, *posts):
         try:
             url = sqs.get_queue_url(QueueName=names.dead_queue(found.stage, lane))["QueueUrl"]
         except ClientError as error:
@@ -54,7 +55,7 @@ def dead_letters(found: Patient) -> Iterator[Told]:
 def functions(found: Patient) -> Iterator[Told]:
     """A function is missing, is not active, gets no messages, may not run, or its runtime is near its end."""
     client = found.client("lambda")
-    for function in policies.functions(found.routing.lanes):
+    for function in policies.functions(found.routing.lanes, posts=found.routing.posts):
         name = policies.function_name(found.stage, function)
         try:
             told = client.get_function_configuration(FunctionName=name)
@@ -91,7 +92,7 @@ def concurrency(found: Patient) -> Iterator[Told]:
         what = f"the account runs {most} functions at once: a burst in one lane stops the others"
         remedy = "ask AWS for more: Service Quotas, AWS Lambda, Concurrent executions"
         yield Told("warning", what, remedy)
-    for function in policies.functions(found.routing.lanes):
+    for function in policies.functions(found.routing.lanes, posts=found.routing.posts):
         name = policies.function_name(found.stage, function)
         told = client.get_function_concurrency(FunctionName=name)
         if told.get("ReservedConcurrentExecutions") == 0:

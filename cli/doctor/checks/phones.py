@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cli.audience import subscriptions, topic_arns
@@ -14,11 +15,13 @@ _SANDBOX: Final = (
 # What a new account may spend on SMS in a month, in dollars:
 # https://docs.aws.amazon.com/sns/latest/dg/channels-sms-awssupport-spend-threshold.html
 _FIRST_LIMIT: Final = 1
+# From this share on there is little left for the rest of the month.
+_NEAR: Final = 0.8
 
 
 @check("sms-account", local=False)
 def account(found: Patient) -> Iterator[Told]:
-    """SNS is in its SMS sandbox, or may spend hardly anything on SMS in a month: it takes them and sends none."""
+    """SNS is in its SMS sandbox, or has hardly anything to spend on SMS this month: it takes them and sends none."""
     if "sms" not in found.reached_by and not _sms_subscribers(found):
         return
     sns = found.client("sns")
@@ -32,6 +35,25 @@ def account(found: Patient) -> Iterator[Told]:
         yield Told(
             "error", what, "ask AWS for more: Service Quotas, Amazon SNS, Account spend threshold"
         )
+    elif (spent := _spent(found)) >= _NEAR * limit:
+        what = f"${spent:,.2f} of the ${limit:,.0f} that SNS may spend on SMS this month are spent"
+        yield Told("warning", what, "raise it: SNS, Mobile, Text messaging, Account spend limit")
+
+
+def _spent(found: Patient) -> float:
+    """What SMS have cost since the month began, in dollars:
+    https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html
+    """
+    now = datetime.now(UTC)
+    told = found.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SNS",
+        MetricName="SMSMonthToDateSpentUSD",
+        StartTime=max(now - timedelta(days=1), now.replace(day=1, hour=0, minute=0, second=0)),
+        EndTime=now,
+        Period=3600,
+        Statistics=["Maximum"],
+    )
+    return max((point["Maximum"] for point in told["Datapoints"]), default=0.0)
 
 
 def _sms_subscribers(found: Patient) -> bool:

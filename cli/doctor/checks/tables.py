@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chalicelib import names
-from chalicelib.store import secrets, table
+from chalicelib.store import secrets, table, webhooks
 from cli.doctor.finding import Patient, Told, check
 
 _TABLES: Final = (table.LEDGER, table.PEOPLE, table.HOLDS, "keys")
@@ -14,8 +14,8 @@ _TABLES: Final = (table.LEDGER, table.PEOPLE, table.HOLDS, "keys")
 
 @check("tables")
 def there(found: Patient) -> Iterator[Told]:
-    """A table is not there, or the stage has no secrets yet, without which no address is recognised and no link
-    signed.
+    """A table is not there, or the stage has no secrets yet, without which no address is recognised, no link signed
+    and nothing posted.
     """
     dynamodb = found.client("dynamodb")
     missing = []
@@ -30,6 +30,12 @@ def there(found: Patient) -> Iterator[Told]:
         name = names.table(found.stage, table.PEOPLE)
         if "Item" not in dynamodb.get_item(TableName=name, Key=secrets.KEY):
             yield Told("error", "the stage has no secrets", "deploy the stage, which makes them")
+        for webhook in found.routing.webhooks.values():
+            key = webhooks.key(webhook.name)
+            if webhook.url and "Item" not in dynamodb.get_item(TableName=name, Key=key):
+                remedy = f"./heraldo webhooks secret {webhook.name} --stage {found.stage}"
+                what = f"webhook {webhook.name} has no secret: what is for it waits"
+                yield Told("error", what, remedy)
 
 
 @check("backups", local=False)

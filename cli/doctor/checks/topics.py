@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from chalicelib import names
 from cli.audience import subscriptions, topic_arns
 from cli.doctor.finding import Patient, Told, check
 from cli.terminal import count
@@ -23,6 +24,8 @@ def heard(found: Patient) -> Iterator[Told]:
             continue
         if name not in arns:
             yield Told("error", f"the topic {name} is not there", "deploy the stage")
+            continue
+        if name == names.VERIFY:  # heard while ./heraldo verify runs
             continue
         theirs = subscriptions(found.target, {name: arns[name]})
         pending = [one for one in theirs if one.pending]
@@ -54,8 +57,9 @@ def unprotected(found: Patient) -> Iterator[Told]:
             open_ones[one.topic] = open_ones.get(one.topic, 0) + 1
     for topic, number in open_ones.items():
         what = f"{count(number, 'e-mail subscription')} of {topic} can be ended by anybody who has a mail"
+        at = f" --stage {found.stage}"
         remedy = (
-            "confirm with the token of AWS's mail: aws sns confirm-subscription "
-            "--authenticate-on-unsubscribe true"
+            f"./heraldo unsubscribe and subscribe each anew{at}, and confirm with the link in AWS's mail instead of"
+            f" following it: ./heraldo subscribe {topic} email ADDRESS --confirm LINK{at}"
         )
         yield Told("warning", what, remedy)

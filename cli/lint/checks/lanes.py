@@ -84,14 +84,15 @@ def hours_on_utc(tree: Tree) -> Iterator[Told]:
 
 @check("unused-topic", "error")
 def unused_topic(tree: Tree) -> Iterator[Told]:
-    """No rule sends to a topic: name it in a rule, or remove it."""
+    """No rule sends to a topic, or to a webhook: name it in a rule, or remove it."""
     book = tree.rulebook
     used = {destination for rule in book.rules for destination in rule.to}
-    for topic in book.routing.topics:
-        if f"topic:{topic}" not in used:
-            remedy = f'name "topic:{topic}" in a rule, or remove the topic'
-            line = book.lines.of("topics", topic)
-            yield Told(ROUTING, line, f"no rule sends to topic {topic}", remedy)
+    for kind, declared in (("topic", book.routing.topics), ("webhook", book.routing.webhooks)):
+        for name in declared:
+            if f"{kind}:{name}" not in used:
+                remedy = f'name "{kind}:{name}" in a rule, or remove the {kind}'
+                line = book.lines.of(f"{kind}s", name)
+                yield Told(ROUTING, line, f"no rule sends to {kind} {name}", remedy)
 
 
 @check("topic-locale", "warning")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from chalicelib.rules.digests import value_at
 from chalicelib.rules.patterns import Alternative
 from chalicelib.rules.patterns.conditions import Condition, parse
 from chalicelib.rules.routing import Rule
@@ -15,6 +16,7 @@ from cli.lint.rulebook import Rulebook
 from cli.lint.tree import Tree
 from cli.paths import ROUTING
 from cli.stages import FILE, declared
+from cli.words.samples import knows_digests
 
 
 @check("no-rule", "warning")
@@ -56,10 +58,52 @@ def dead_rule(tree: Tree) -> Iterator[Told]:
         yield Told(ROUTING, book.line(rule, "type"), what, remedy)
 
 
+@check("unlisted-digest", "warning")
+def unlisted_digest(tree: Tree) -> Iterator[Told]:
+    """A rule gathers events of a type whose words say nothing of digests, so that of several only the last
+    is told: write `{% if digest %}{% for one in digest %}`, or take the digest out.
+    """
+    for rule in tree.rulebook.living:
+        if rule.digest is None:
+            continue
+        silent = [t for t in tree.rulebook.routes[rule.name] if not knows_digests(tree.root, t)]
+        if silent:
+            what = f"rule {rule.name} gathers {', '.join(silent)}, whose words name no digest"
+            remedy = "write {% if digest %}{% for one in digest %} there, or take the digest out"
+            yield Told(ROUTING, tree.rulebook.lines.of_rule(rule.position, "digest"), what, remedy)
+
+
+@check("digest-key", "warning")
+def digest_key(tree: Tree) -> Iterator[Told]:
+    """A rule gathers by a path that no sample of its types has, so that all lands in one digest: mend it."""
+    book = tree.rulebook
+    for rule in book.living:
+        for name in ("key", "same") if rule.digest is not None else ():
+            path = getattr(rule.digest, name)
+            samples = [book.attributes(event_type) for event_type in book.routes[rule.name]]
+            if not path or any(value_at(sample, path) is not None for sample in samples):
+                continue
+            near = nearest(path, {p for t in book.routes[rule.name] for p in book.paths(t)})
+            what = f"rule {rule.name} gathers by {path}, which no sample of its types has"
+            remedy = f"did you mean {near}?" if near else "mend it, or add it to sample.json"
+            line = book.lines.of_rule(rule.position, f"digest.{name}")
+            yield Told(ROUTING, line, what, remedy)
+
+
 @check("unknown-stage", "error")
 def unknown_stage(tree: Tree) -> Iterator[Told]:
-    """A rule is for a stage that `stages.toml` does not declare: mend its name, or declare it."""
+    """A rule is for a stage that `stages.toml` does not declare, or a webhook has a URL there: mend its name, or
+    declare it.
+    """
     book, known = tree.rulebook, declared(tree.root)
+    for webhook in book.routing.webhooks.values() if known else ():
+        for stage in webhook.urls:
+            if stage not in known:
+                near = nearest(stage, tuple(known))
+                line = book.lines.of("webhooks", webhook.name, stage)
+                what = f"webhook {webhook.name}: there is no stage {stage} in {FILE}"
+                remedy = f"did you mean {near}?" if near else f"the stages are {', '.join(known)}"
+                yield Told(ROUTING, line, what, remedy)
     for rule in book.rules if known else ():
         for stage in rule.stages:
             if stage not in known:

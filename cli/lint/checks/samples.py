@@ -149,7 +149,7 @@ def empty_field(tree: Tree) -> Iterator[Told]:
 @check("hidden-data", "warning")
 def hidden_data(tree: Tree) -> Iterator[Told]:
     """A field of the data has the name of something that the templates have themselves (`event`,
-    `locale`, what a layout sets or imports), which is printed in its place: rename one of them, or write
+    `locale`, `digest`, what a layout sets or imports), which is printed in its place: rename one of them, or write
     `event.data.…`.
     """
     for name, needs in tree.every_needs():
@@ -173,7 +173,9 @@ def _own_names(tree: Tree, name: str, files: Iterable[str]) -> dict[str, tuple[s
         if isinstance(node, nodes.Name) and node.ctx == "load"
     }
     own: dict[str, tuple[str, int]] = {
-        known: used[known] for known in ("event", "locale") if known in used
+        known: used[known]
+        for known in ("event", "locale", "digest", "digest_count")
+        if known in used
     }
     while (syntax := tree.syntax(name)) is not None:
         for node in syntax.body:

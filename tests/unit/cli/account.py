@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,11 +10,16 @@ import boto3
 from botocore import xform_name
 from botocore.stub import Stubber
 
+from chalicelib.names import Place
+from chalicelib.stage import Stage
+from tests.factories import ACCOUNT
+
 STAGE = "dev"
 
 
 class Account:
-    """An AWS account that answers what it is told to, each operation with one answer or refusal."""
+    """An AWS account that answers what it is told to, each operation with one answer or refusal, or with what a
+    function makes of the request."""
 
     stage = STAGE
     api_url = "https://api.example"
@@ -34,8 +40,14 @@ class Account:
             self._clients[service] = client
         return self._clients[service]
 
-    def _answer(self, model: Any, **_: Any) -> Any:
+    def handle(self) -> Stage:
+        return Stage(STAGE, self.client, Place("aws", "eu-west-1", ACCOUNT))
+
+    def _answer(self, model: Any, params: Mapping[str, Any], **_: Any) -> Any:
         answer = self._answers[model.name]
+        if callable(answer):
+            answer = answer(params)
+        answer = copy.deepcopy(answer)  # botocore decodes some of it in place
         code = answer if isinstance(answer, str) else ""
         body = {"Error": {"Code": code, "Message": "no"}} if code else answer
         if not code:

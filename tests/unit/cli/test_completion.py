@@ -13,7 +13,7 @@ from cli.main import main
     [
         ([], "sen", ["send"]),
         (["send"], "order.s", ["order.shipped"]),
-        (["plan"], "payment.", ["payment.confirmed", "payment.failed"]),
+        (["plan"], "payment.", ["payment.confirmed", "payment.failed", "payment.reminder"]),
         (["event-types"], "_", []),
         (["keys", "create"], "--sc", ["--scope"]),
         (["preview"], "order.p", ["order.placed"]),

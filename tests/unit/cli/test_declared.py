@@ -75,11 +75,11 @@ def test_a_lane_is_one_line_and_everything_follows(tree: Path) -> None:
     ids = ("ReturnsQueue", "ReturnsDeadQueue", "ReturnsLogGroup", "ReturnsDeadAlarm")
     assert {*ids, "ReturnsAgeAlarm", "Returns", "VipUsersTopic"} <= template.keys()
     assert template["Returns"]["Properties"]["FunctionName"] == "heraldo-dev-returns"
-    assert template["VipUsersTopic"]["Properties"] == {"TopicName": "heraldo-dev-vip-users"}
+    assert template["VipUsersTopic"]["Properties"]["TopicName"] == "heraldo-dev-vip-users"
 
     new = {f".chalice/policies/{stage}/returns.json" for stage in STAGES}
     stale = {path.relative_to(tree).as_posix() for path in generated.stale(tree)}
-    changed = {"api_handler", "bus", "sweep"}
+    changed = {"api_handler", "bus", "sweep", "console"}
     others = {f".chalice/policies/{s}/{name}.json" for s in STAGES for name in changed}
     assert stale == {".chalice/config.json", *new, *others}
     assert {code for _, _, code, _ in said(tree)} == {"stale"}

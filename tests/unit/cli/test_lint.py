@@ -16,6 +16,7 @@ from cli.lint.finding import Check, Finding, table
 from cli.lint.findings import lint
 from cli.paths import ROOT
 from tests.unit.cli.test_declared import CODES as DECLARED
+from tests.unit.cli.test_lint_journeys import MISTAKES as MISTAKES_IN_JOURNEYS
 from tests.unit.cli.test_lint_rules import MISTAKES as MISTAKES_IN_RULES
 
 ES = """{% extends "_layouts/base.j2" %}
@@ -262,8 +263,8 @@ MISTAKES: dict[str, tuple[Tree, str, str, str, int, str]] = {
             ("sample.json", json.dumps({**SAMPLE, "type": "order placed"})))},
         "error", "event-type", "templates/order placed", 0, "order.shipped"),
     # the sample
-    "a sample with a comma too many": (
-        {OF_SAMPLE: '{\n  "type": "order.placed",\n}'}, "error", "sample-json", OF_SAMPLE, 3, "JSON"),
+    "a sample with a comma too few": (
+        {OF_SAMPLE: '{\n  "type": "order.placed"\n  "data": {}}'}, "error", "sample-json", OF_SAMPLE, 3, "JSON"),
     "a sample of another type": (
         sample(lambda s: s.update(type="order.shipped")),
         "error", "sample-type", OF_SAMPLE, 0, '"type": "order.placed"'),
@@ -684,6 +685,7 @@ def test_every_check_says_what_is_wrong_and_what_to_do(check: Check) -> None:
 def test_every_check_has_found_a_mistake_in_these_tests() -> None:
     tried = {code for _, _, code, *_ in MISTAKES.values()} | {"no-templates"}
     tried |= {code for _, _, code, *_ in MISTAKES_IN_RULES.values()} | {*DECLARED}
+    tried |= {code for _, _, _, code, _ in MISTAKES_IN_JOURNEYS.values()}
     assert table().keys() - tried == set()
 
 

@@ -114,6 +114,18 @@ MISTAKES = {
     "a rule that wants no type at all": (
         rule("pattern.type = [{ exists = false }]"), TOP + 3, "dead-rule", "second", "mend",
     ),
+    "a digest of a type whose words know of none": (
+        rule(BY_TYPE, 'digest = { window = "30m" }'), TOP + 4, "unlisted-digest",
+        "rule second gathers order.placed, whose words name no digest", "for one in digest",
+    ),
+    "a digest by what nothing has": (
+        rule(BY_TYPE, 'digest = { window = "30m", key = "data.order.di" }'), TOP + 4, "digest-key",
+        "gathers by data.order.di, which no sample", "data.order.id",
+    ),
+    "a digest that settles what nothing has": (
+        rule(BY_TYPE, 'digest = { window = "30m", resolved = { type = ["a"] }, same = "data.order.di" }'),
+        TOP + 4, "digest-key", "gathers by data.order.di, which no sample", "data.order.id",
+    ),
     "a rule behind a stop": (
         stop('pattern.type = [{ prefix = "o" }]', 'to = ["topic:users"]', "stop = true"), 12,
         "hidden-rule", "first is never reached: all that it matches ends at zero (line 7)",
@@ -191,6 +203,15 @@ MISTAKES = {
     ),
     "a stage that there is not": (
         rule(BY_TYPE, 'stages = ["pord"]'), TOP + 4, "unknown-stage", "no stage pord", "prod",
+    ),
+    "a webhook for a stage that there is not": (
+        rule(BY_TYPE).replace('to = ["topic:users"]', 'to = ["topic:users", "webhook:erp"]')
+        + "[webhooks]\nerp = { pord = 'https://erp.example/in' }\n", TOP + 6,
+        "unknown-stage", "webhook erp: there is no stage pord", "prod",
+    ),
+    "a webhook that nothing goes to": (
+        HEAD + "[webhooks]\nerp = { prod = 'https://erp.example/in' }\n", TOP + 2,
+        "unused-topic", "no rule sends to webhook erp", 'name "webhook:erp"',
     ),
     "a file that does not load": (
         HEAD.replace("prefix", "prefx"), 9, "routing", "rule first: pattern.type", "",

@@ -15,9 +15,12 @@ from cli.commands.plan import command
 
 @pytest.fixture(autouse=True)
 def quiet_promotions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The shipped rules, with quiet hours for advertising."""
+    """The shipped rules, with quiet hours for advertising, and alerts gathered until the morning."""
     text = reading.FILE.read_text("utf-8")
     assert "commercial = true }" in text
+    alerts = 'to = ["topic:alerts", "topic:company"]'
+    assert alerts in text
+    text = text.replace(alerts, f'{alerts}\ndigest = {{ at = "08:00", key = "type" }}')
     file = tmp_path / "routing.toml"
     file.write_text(
         text.replace("commercial = true }", 'commercial = true, quiet = "21:00-09:00" }')
@@ -50,6 +53,16 @@ def test_it_says_until_when_an_event_of_the_night_waits_and_what_stops_it() -> N
 def test_a_moment_without_a_zone_is_on_the_shops_clock(at: str, held: str | None) -> None:
     result = run("--at", at, "--json")
     assert json.loads(result.output).get("held", {}).get("until") == held
+
+
+def test_it_says_until_when_a_rule_gathers_an_event_and_for_whom() -> None:
+    result = CliRunner().invoke(command, ["critical.alert", "--at", "2026-12-24T23:30"])
+    assert result.exit_code == 0
+    told = "rule critical gathers it until 2026-12-25T07:00:00.000Z, 2026-12-25T08:00+01:00 there"
+    assert told in result.output
+    assert "for topic:alerts, topic:company: it is the first of its digest" in result.output
+    assert "✓ critical → topic:alerts in a digest, topic:company in a digest" in result.output
+    assert "Nobody" not in result.output
 
 
 def test_what_expires_before_it_may_go_out_is_said_to() -> None:

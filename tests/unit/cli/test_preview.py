@@ -76,6 +76,23 @@ def test_every_channel_and_locale_is_shown_with_its_limits(tree: Path) -> None:
     assert re.search(r"sms GSM-7, \d+ characters, 1 part\n", shown)
 
 
+def test_a_digest_is_shown_of_so_many_events_like_it(tree: Path) -> None:
+    edit(
+        tree,
+        f"{SHIPPED}/es.j2",
+        "{% block body %}",
+        "{% block body %}{{ digest_count }} juntos {{ digest|length }} ",
+    )
+    assert "1 juntos 0\n" in preview(tree, SHIPPED, "--locale", "es").output
+    shown = preview(tree, SHIPPED, "--locale", "es", "--digest", "12").output
+    assert "12 juntos 12\n" in shown
+    assert preview(tree, SHIPPED, "--digest", "1").exit_code == 2
+    assert (
+        "does not go with --diff"
+        in preview(tree, SHIPPED, "--digest", "2", "--diff", "HEAD").output
+    )
+
+
 def test_the_characters_that_force_ucs_2_are_named(tree: Path) -> None:
     edit(tree, f"{SHIPPED}/es.j2", "{% block sms %}", "{% block sms %}¡Está aquí, señor! ")
     assert re.search(

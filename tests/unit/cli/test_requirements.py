@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cli import locks, setup
+
 ROOT = Path(__file__).resolve().parents[3]
 OURS = {"app", "chalicelib", "cli"}
 
@@ -42,7 +44,11 @@ def imported(folder: str) -> set[str]:
     [
         ("cli", "requirements-tools.txt", {"botocore", "urllib3"}),  # by boto3
         # By Lambda, and by Jinja2.
-        ("chalicelib", "requirements.txt", {"boto3", "botocore", "markupsafe"}),
+        (
+            "chalicelib",
+            "requirements.txt",
+            {"boto3", "botocore", "markupsafe", "snapshot_restore_py"},
+        ),
     ],
 )
 def test_what_is_imported_is_required(folder: str, file: str, brought: set[str]) -> None:
@@ -54,3 +60,39 @@ def test_what_is_imported_is_required(folder: str, file: str, brought: set[str])
         if required.isdisjoint(d.lower() for d in distributions.get(name, ()))
     }
     assert not missing
+
+
+PINNED = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
+
+
+def pinned(file: str) -> dict[str, str]:
+    """Packages and their versions as a file pins them, requirements that it names included."""
+    text = (ROOT / file).read_text("utf-8")
+    found = {name.lower().replace("_", "-"): version for name, version in PINNED.findall(text)}
+    for other in re.findall(r"^-r (\S+)", text, re.MULTILINE):
+        found |= pinned(other)
+    return found
+
+
+@pytest.mark.parametrize("name", locks.names())
+def test_a_lock_has_what_its_requirements_name_and_a_hash_of_every_file(name: str) -> None:
+    locked = pinned(f"{name}.lock")
+    wanted = pinned(f"{name}.txt")
+    assert wanted
+    assert {package: locked.get(package) for package in wanted} == wanted, "run `make lock`"
+    text = (ROOT / f"{name}.lock").read_text("utf-8")
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry.splitlines()[0]
+    assert "--index-url" not in text
+    assert "--find-links" not in text
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-tools"])
+def test_what_goes_into_one_environment_has_the_same_of_everything(name: str) -> None:
+    dev = pinned("requirements-dev.lock")
+    assert pinned(f"{name}.lock").items() <= dev.items()
+
+
+def test_everything_that_is_installed_is_locked() -> None:
+    files = [file for _, files in setup.PARTS.values() for file in files]
+    assert all(file.endswith((".lock", "package-lock.json")) for file in files)

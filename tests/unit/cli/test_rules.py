@@ -123,6 +123,18 @@ def test_a_rule_that_changes_fails_its_example_with_the_value_that_it_met(tree: 
     assert "expected to go to topic:users/en, topic:company/es; goes to topic:users/en\n" in failure
 
 
+def test_a_webhook_is_somewhere_that_an_example_may_say(tree: Path) -> None:
+    file = tree / ROUTING
+    webhook = '[webhooks]\nerp = { prod = "https://erp.example/in" }\n'
+    file.write_text(
+        file.read_text().replace('to = ["topic:alerts"]', 'to = ["webhook:erp"]') + webhook
+    )
+    only(tree, 'type = "aws.alarm"', 'to = ["webhook:erp"]')
+    assert rules(tree, "test").exit_code == 0
+    only(tree, 'type = "aws.alarm"', "to = []")
+    assert "expected to go to none; goes to webhook:erp\n" in rules(tree, "test").output
+
+
 FAULTS = {
     "a rule that matches as well": (
         ('type = "payment.failed"', 'rules = ["customers"]'),
@@ -292,6 +304,9 @@ def test_json_has_the_rules_and_the_outcomes(tree: Path) -> None:
         "name": "large-orders",
         "when": 'type is "order.placed" and data.order.total is >= 500',
         "to": ["topic:company"],
+        "digest": False,
+        "starts": [],
+        "stops": [],
         "stop": False,
         "suppress": False,
         "stages": [],

@@ -43,6 +43,7 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "auth that is no text": (GOOD.replace('"iam"', "[]"), 8, "prod", "auth must be one of keys, iam"),
     "unnamed events by a text": (GOOD + 'unnamed_events = "yes"\n', 10, "prod", "unnamed_events must be true or false"),
     "outcomes by a text": (GOOD + 'outcomes = "on"\n', 10, "prod", "outcomes must be true or false"),
+    "snapshots by a text": (GOOD + 'snap_start = "on"\n', 10, "prod", "snap_start must be true or false"),
     "unnamed events for two stages": (GOOD.replace("[prod]", "unnamed_events = true\n[prod]") + "unnamed_events = true\n", 11, "prod", "dev has the events that name no stage already"),
     "alarms that are no list": (GOOD + 'alarm_prefixes = "shop-"\n', 10, "prod", "alarm_prefixes must be a list"),
     "alarms that begin with nothing": (GOOD + 'alarm_prefixes = [""]\n', 10, "prod", "alarm_prefixes must be a list"),
@@ -56,6 +57,8 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "a sender of text messages without a letter": (GOOD + 'sms_sender = "600111"\n', 10, "prod", "a letter among them"),
     "channels that are no table": (GOOD + 'channels = ["sms"]\n', 10, "prod", "channels must be a table of on and off"),
     "a channel that there is not": (GOOD + 'channels = { smss = false }\n', 10, "prod", "there is no channel 'smss'; did you mean sms"),
+    "alarms told to a text": (GOOD + 'alarms_to = "ops@b.example"\n', 10, "prod", "alarms_to must be a list of e-mail addresses"),
+    "alarms told to nobody": (GOOD + 'alarms_to = ["ops"]\n', 10, "prod", "alarms_to: 'ops' is no e-mail address"),
     "an address that is none": (GOOD.replace("https://", ""), 9, "prod", "api_url must be an address"),
 }  # fmt: skip
 

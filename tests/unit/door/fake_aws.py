@@ -42,7 +42,10 @@ class FakeAws:
         self.trouble = trouble
         self.calls: list[str] = []
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
-        self.keys = {keys.hash_of(SECRET): {"name": "shop", "scope": "send read"}}
+        # It was used today already, whatever day that is.
+        used = {"used": "9999-12-31"}
+        self.keys = {keys.hash_of(SECRET): {"name": "shop", "scope": "send read", **used}}
+        self.stopped: dict[str, str] = {}  # journeys, by their item, and when
         self.queued: list[tuple[str, str, dict[str, Any]]] = []  # lane, group, event
         self.deleted: set[str] = set()  # receipt handles
         self._known: set[str] = set()
@@ -113,17 +116,27 @@ class FakeAws:
         return {}
 
     def _TransactWriteItems(self, given: Any, _: set[int]) -> Any:  # noqa: N802
-        puts = [write["Put"] for write in given["TransactItems"]]
-        assert len(puts) <= 100
+        puts = [write["Put"] for write in given["TransactItems"] if "Put" in write]
+        stops = [write["Update"] for write in given["TransactItems"] if "Update" in write]
+        assert len(given["TransactItems"]) <= 100
         assert len({_key(put["Item"]) for put in puts}) == len(puts)
+        assert len({stop["Key"]["id"]["S"] for stop in stops}) == len(stops)
         before = [self._there(put) for put in puts]
-        if any(before):
+        before += [{} if self._later(stop) else None for stop in stops]
+        if any(b is not None for b in before):
             failed = {"Code": "ConditionalCheckFailed"}
             return _cancelled(
-                "", [{**failed, "Item": b} if b else {"Code": "None"} for b in before]
+                "", [{"Code": "None"} if b is None else {**failed, "Item": b} for b in before]
             )
+        for stop in stops:
+            self.stopped[stop["Key"]["id"]["S"]] = stop["ExpressionAttributeValues"][":at"]["S"]
         self.items |= {_key(put["Item"]): put["Item"] for put in puts}
         return {}
+
+    def _later(self, stop: Any) -> bool:
+        """Whether a later event stopped the same."""
+        at = stop["ExpressionAttributeValues"][":at"]["S"]
+        return bool(self.stopped.get(stop["Key"]["id"]["S"], "") > at)
 
     def _there(self, put: Any) -> Any:
         item = self.items.get(_key(put["Item"]))

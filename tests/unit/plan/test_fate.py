@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from chalicelib.channels.publication import Publication
 from chalicelib.errors import PermanentError
 from chalicelib.events.event import Event, parse
+from chalicelib.events.gathered import Gathered
+from chalicelib.plan.compose import posted
 from chalicelib.plan.fate import READY_MADE, Fate, Fates
 from chalicelib.plan.reach import Known
 from chalicelib.rules.reading import load
@@ -43,6 +46,7 @@ pattern.type = [{ prefix = "order.o" }]
 to = ["topic:users", "topic:company"]
 """
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+SMS = "{{ name }}{% for one in digest %}#{{ 'x' * 29 }}{% endfor %} of {{ digest_count }}"
 ALL = ["topic:users/es", "topic:company/es", "topic:company/en"]
 
 
@@ -53,6 +57,8 @@ def fates(tmp_path_factory: pytest.TempPathFactory) -> Fates:
         (root / name).mkdir()
         for locale in ("es", "en"):
             text = "{% block subject %}S{% endblock %}{% block body %}{{ name }}{% endblock %}"
+            if name == "order.lonely":
+                text += f"{{% block sms %}}{SMS}{{% endblock %}}"
             (root / name / f"{locale}.j2").write_text(text)
     return Fates(load(ROUTING, None), Templates(root), lambda name: f"arn:{name}")
 
@@ -185,3 +191,90 @@ def test_what_can_never_be_published_is_said_with_its_reason(
     with pytest.raises(PermanentError) as caught:
         of(fates, content)
     assert caught.value.reason == reason
+
+
+GATHERS = """
+[[rule]]
+name = "digest"
+pattern.data.digest = [true]
+to = ["topic:company"]
+digest = { window = "30m" }
+"""
+
+
+@pytest.fixture(scope="module")
+def gathering(fates: Fates) -> Fates:
+    return replace(fates, routing=load(ROUTING + GATHERS, None))
+
+
+def test_what_a_rule_gathers_is_gathered_and_what_others_send_goes_out(gathering: Fates) -> None:
+    found = of(gathering, event(data={"digest": True}))
+    assert (found.status, list(found.publications)) == ("", ["topic:users/es", *ALL[1:]])
+    assert [share.rule.name for share in found.shares] == ["digest"]
+    alone = of(gathering, event("order.lonely", data={"digest": True}))
+    assert (alone.status, alone.reason) == ("gathered", "digest")
+    assert alone.detail == "for the digest of rule digest"
+    assert [share.due - NOW for share in alone.shares] == [timedelta(minutes=30)]
+
+
+def test_what_is_gathered_already_is_not_gathered_again(gathering: Fates) -> None:
+    known = {"digests": {"digest": "2026-06-01T00:30:00.000Z"}}
+    found = of(gathering, event(data={"digest": True}), status="retrying", **known)
+    assert (list(found.publications), found.shares) == (ALL, [])
+    found = of(gathering, event("order.lonely", data={"digest": True}), **known)
+    assert (found.status, found.shares) == ("gathered", [])
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"deliverat": "2026-06-02T00:00:00Z"}, "held"),
+        ({"expirytime": "2026-06-01T00:30:00Z"}, "expired"),
+        ({"expirytime": "2026-06-01T00:30:01Z"}, "gathered"),
+    ],
+)
+def test_an_events_own_times_come_before_its_digest(
+    gathering: Fates, more: dict[str, str], status: str
+) -> None:
+    found = of(gathering, event("order.lonely", data={"digest": True}, **more))
+    assert (found.status, bool(found.shares)) == (status, status == "gathered")
+
+
+def test_what_a_test_key_sent_is_gathered_for_nobody(gathering: Fates) -> None:
+    found = of(gathering, event("order.lonely", data={"digest": True}), test=True)
+    assert (found.status, found.shares) == ("test", ())
+
+
+def digest(rule: str = "digest", number: int = 2) -> Event:
+    one = event("order.lonely")
+    return replace(one, digest=Gathered.alike(one, rule, number))
+
+
+def test_a_digest_goes_where_its_rule_sends_it(gathering: Fates) -> None:
+    found = of(gathering, digest())
+    assert (found.status, list(found.publications)) == ("", ALL[1:])
+    assert found.composed is not None
+    assert found.composed.decision.rules == ("digest",)
+
+
+def test_a_webhook_gets_the_list_of_a_digest() -> None:
+    body = json.loads(posted(digest(number=3)))
+    assert (body["data"], body["digest"]["count"]) == ({"name": "Eva"}, 3)
+    assert [one["data"] for one in body["digest"]["events"]] == [{"name": "Eva"}] * 3
+    assert "digest" not in json.loads(posted(event()))
+
+
+def test_a_digest_whose_rule_is_gone_is_told_to_nobody_and_says_so(gathering: Fates) -> None:
+    found = of(gathering, digest("other"))
+    assert (found.status, found.detail) == (
+        "suppressed",
+        "rule other, which gathered it, is not there any more",
+    )
+
+
+def test_a_digest_that_is_more_than_its_channels_take_lists_less(gathering: Fates) -> None:
+    found = of(gathering, digest(number=64))
+    for publication in found.publications.values():
+        sms = json.loads(publication.message)["sms"]
+        assert sms.count("#") == 32
+        assert sms.endswith(" of 64")

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.errors import InvalidEvent
 from chalicelib.events.event import parse
 from chalicelib.plan.compose import rehearse
 from chalicelib.plan.plan import plan
 from chalicelib.rules.reading import load
 from chalicelib.words.render import RenderError, Templates
 
-RULES = load(
-    """
+RULES_TEXT = """
 [lanes]
 orders = ["order.*"]
 [topics]
@@ -30,9 +30,8 @@ name = "company"
 pattern.type = ["order.placed"]
 pattern.data.to = ["company"]
 to = ["topic:company"]
-""",
-    None,
-)
+"""
+RULES = load(RULES_TEXT, None)
 # Each locale prints a field of its own, so that what is missing tells which was rendered.
 LOCALES = ("ca", "en", "es", "es-AR")
 
@@ -127,3 +126,43 @@ def test_an_empty_field_that_is_printed_is_told_and_not_refused(
     assert [w for w in said if "is empty" in w] == [
         f"{gap} is empty where templates/order.placed/es.j2:2 prints it" for gap in gaps
     ]
+
+
+GATHERED = RULES_TEXT + 'digest = { window = "30m" }\n'
+LIST = "{% for one in digest %}{{ one.data.shown }}{% endfor %}{% if not digest %}{{ alone }}{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("data", "missing"),
+    [
+        ({"shown": "a", "alone": "b"}, set()),
+        ({"shown": "a"}, {"alone"}),
+        ({"alone": "b"}, {"shown"}),
+        ({}, {"shown", "alone"}),
+    ],
+)
+def test_what_a_rule_gathers_reads_alone_and_among_others(
+    templates: Templates, data: dict[str, str], missing: set[str]
+) -> None:
+    for file in (templates.root / "order.placed").glob("*.j2"):
+        text = f"{{% block subject %}}S{{% endblock %}}{{% block body %}}{LIST}{{% endblock %}}"
+        file.write_text(text, "utf-8")
+    raw = {"type": "order.placed", "id": "1", "source": "s", "data": {"to": ["company"], **data}}
+    event, rules = parse(raw), load(GATHERED, None)
+    if not missing:
+        found = rehearse(event, "orders", rules, templates)
+        assert [rule.name for rule in found.decision.digests] == ["company"]
+        assert found.publications == {}
+        return
+    with pytest.raises(RenderError) as refused:
+        rehearse(event, "orders", rules, templates)
+    assert {fault.field for fault in refused.value.faults} == {f"data.{name}" for name in missing}
+
+
+def test_what_is_for_its_recipient_in_a_digest_names_somebody(templates: Templates) -> None:
+    rules = load(GATHERED.replace('to = ["topic:company"]', 'to = ["recipient:email"]'), None)
+    data = {name.replace("-", "_"): "x" for name in LOCALES}
+    raw = {"type": "order.placed", "id": "1", "source": "s", "data": {"to": ["company"], **data}}
+    with pytest.raises(InvalidEvent) as refused:
+        rehearse(parse(raw), "orders", rules, templates)
+    assert [error.field for error in refused.value.errors] == ["recipient"]

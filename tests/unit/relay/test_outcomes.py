@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cloudevents.core.formats.json import JSONFormat
 
-from chalicelib.plan.compose import event_tag
+from chalicelib.plan.compose import destination_tag, event_tag
 from chalicelib.relay import outcomes
 from chalicelib.relay.outcomes import Untold
 from chalicelib.stage import Stage
@@ -128,6 +128,16 @@ def test_a_receipt_is_told_of_its_mail(kind: str) -> None:
     assert reads(found).get_subject() == "m-1"
 
 
+@pytest.mark.parametrize("kind", [statuses.DELIVERED, statuses.REJECTED])
+def test_a_receipt_is_told_of_its_post(kind: str) -> None:
+    new = receipt(kind)
+    new["source"] = {"S": f"{destination_tag('webhook:erp')}/msg_1/{kind}"}
+    found = told(new)
+    assert found is not None
+    assert (found["type"], found["subject"]) == (f"heraldo.webhook.{kind}", "msg_1")
+    assert found["data"]["destination"] == "webhook_erp"
+
+
 def test_what_is_on_its_way_is_no_outcome() -> None:
     on_its_way = set(statuses.STATUSES) - set(outcomes.TOLD)
     assert on_its_way == {"accepted", "held", "publishing", "retrying", "test"}
@@ -136,6 +146,10 @@ def test_what_is_on_its_way_is_no_outcome() -> None:
     # A pointer to an event that came without an id; and what the table forgets.
     assert told({"id": {"S": "x"}, "source": {"S": "y"}, "event_id": {"S": "z"}}) is None
     assert outcomes.outcome("dev", {"OldImage": item()}) is None
+
+
+def test_a_test_of_heraldo_itself_is_told_to_nobody() -> None:
+    assert told(item() | {"type": {"S": "heraldo.verify"}}) is None
 
 
 def test_what_is_written_again_as_it_was_is_told_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.rules.destinations import CHANNELS, Destination, parse, topic_of
+from chalicelib.rules.destinations import CHANNELS, Destination, parse, topic_of, webhook_of
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,14 @@ from chalicelib.rules.destinations import CHANNELS, Destination, parse, topic_of
         ("person:shop-manager", Destination("person", "shop-manager", CHANNELS)),
         ("person:ana@shop:push", Destination("person", "ana@shop", ("push",))),
         ("person:a:email|sms", Destination("person", "a", ("email", "sms"), True)),
+        ("webhook:erp", Destination("webhook", "erp")),
     ],
 )
 def test_a_destination_is_read(text: str, found: Destination) -> None:
     assert parse(text) == found
     assert topic_of(text) == (found.name if found.kind == "topic" else "")
+    assert webhook_of(text) == (found.name if found.kind == "webhook" else "")
+    assert found.is_somebody == (found.kind in ("recipient", "person"))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,8 @@ def test_the_ledger_names_a_person_and_never_their_locale(text: str, whose: str)
     [
         ("users", "write one of topic:users, recipient"),
         ("topic:", "write one of"),
-        ("webhook:crm", "write one of"),
+        ("hook:crm", "write one of"),
+        ("webhook:", "write one of"),
         ("recipient:", "'' is no channel of a person: they are email, sms, push"),
         ("recipient:mail", "'mail' is no channel"),
         ("recipient:email|", "'' is no channel"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,71 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
         with_rule('name = "x"', 'to = ["topic:users"]', 'pattern."$or" = [', "  { data.a = [1] },", "  { data.b = 1 },", "]"),
         END + 6, "rule x", "pattern.data.b: must be a list",
     ),
+    "a digest that is no table": (
+        with_rule('name = "x"', 'to = ["topic:users"]', 'digest = "30m"'),
+        END + 4, "rule x", 'must be a table, such as { window = "30m" }',
+    ),
+    "a digest that goes nowhere": (
+        with_rule('name = "x"', "stop = true", 'digest = { window = "30m" }'),
+        END + 4, "rule x", "a digest goes somewhere",
+    ),
+    "a digest of what is suppressed": (
+        with_rule('name = "x"', "suppress = true", 'digest = { window = "30m" }'),
+        END + 4, "rule x", "a rule that suppresses gathers nothing",
+    ),
+    **{
+        f"a digest: {digest}": (
+            with_rule('name = "x"', 'to = ["topic:users"]', f"digest = {digest}"),
+            END + 4, "rule x", said,
+        )
+        for digest, said in {
+            '{ widow = "30m" }': "unknown key 'widow'; did you mean window",
+            "{}": "needs a window or a time of day, not both",
+            '{ window = "30m", at = "08:00" }': "needs a window or a time of day, not both",
+            '{ window = "0m" }': "window has no length: leave out digest to send at once",
+            '{ window = "366d" }': "window is of a year at the most",
+            '{ window = "999999999d" }': "window is of a year at the most",
+            '{ window = "half an hour" }': "window must be a number of s, m, h or d",
+            "{ window = 30 }": "window must be a number of s, m, h or d",
+            '{ window = "1m", every = "0s" }': "every has no length",
+            '{ at = "8:00" }': "at must be a time of day of 00:00 to 23:59",
+            '{ at = "24:00" }': "at must be a time of day of 00:00 to 23:59",
+            '{ at = "08:60" }': "at must be a time of day of 00:00 to 23:59",
+            '{ at = "08:00", every = "1h" }': "goes with a window",
+            '{ window = "1m", key = "order.id" }': "did you mean 'data.order.id'",
+            '{ window = "1m", key = "data" }': "name what of the data",
+            '{ window = "1m", key = "" }': "key must be a path",
+            '{ window = "1m", key = "email" }': "no rule sees email",
+            '{ window = "1m", same = "type" }': "add resolved, or take it out",
+            '{ window = "1m", resolved = "OK" }': "must be a pattern, such as",
+            '{ window = "1m", resolved = { data.state = "OK" } }': "resolved.data.state: must be a list",
+        }.items()
+    },
     "a key twice": (instead("alerts = [", "orders = ["), 3, "", "is not valid TOML"),
+    "a webhook with one URL for all": (
+        GOOD + "[webhooks]\nerp = 'https://erp.example/in'\n", END + 2, "",
+        "webhook erp names a URL for each stage",
+    ),
+    "a webhook without a URL": (GOOD + "[webhooks]\nerp = {}\n", END + 2, "", "webhook erp names a URL"),
+    "a webhook's name with a capital": (
+        GOOD + "[webhooks]\nErp = { prod = 'https://erp.example/in' }\n", END + 2, "",
+        "webhook 'Erp': use lower-case letters",
+    ),
+    "a webhook over http": (
+        GOOD + "[webhooks.erp]\nlocal = 'http://localhost:1'\nprod = 'http://erp.example/in'\n", END + 3, "",
+        "webhook erp: prod must begin with https://",
+    ),
+    "a webhook in a network of its own": (
+        GOOD + "[webhooks.erp]\nprod = 'https://10.0.0.1/in'\n", END + 2, "",
+        "webhook erp: prod leads into a network of its own",
+    ),
+    "a webhook whose URL is none": (
+        GOOD + "[webhooks.erp]\nprod = 1\n", END + 2, "", "webhook erp: prod must be a URL",
+    ),
+    "a webhook that there is not": (
+        with_rule('name = "x"', 'to = ["webhook:erp"]'), END + 3, "rule x",
+        "unknown destination 'webhook:erp': declare it under [webhooks]",
+    ),
     "an unknown part": (GOOD + "[topic]\n", 12, "", "unknown key 'topic'; did you mean topics"),
     "a misspelt header": (GOOD.replace("[[rule]]", "[[rules]]"), END - 2, "", "unknown key 'rules'; did you mean rule"),
     "a lane's name with a hyphen": (instead("orders =", "new-orders ="), 2, "", "lane new-orders: use lower-case letters and digits"),
@@ -130,8 +195,24 @@ MISTAKES: dict[str, tuple[str, int, str, str]] = {
     "a rule that does nothing": (with_rule('name = "x"'), 12, "rule x", "does nothing"),
     "a rule with no destination in its list": (with_rule('name = "x"', "to = []"), 12, "rule x", "does nothing"),
     "suppress with a destination": (with_rule('name = "x"', 'to = ["topic:users"]', "suppress = true"), 14, "rule x", "suppresses has no destinations"),
-    "stop that is no yes or no": (with_rule('name = "x"', 'to = ["topic:users"]', "stop = 1"), 15, "rule x", "stop must be true or false"),
+    "stop that is no yes or no": (with_rule('name = "x"', 'to = ["topic:users"]', "stop = 1"), 15, "rule x", "stop must be true or false, or a journey's name or a list of such"),
     "suppress that is no yes or no": (with_rule('name = "x"', 'suppress = "yes"'), 14, "rule x", "suppress must be true or false"),
+    "a journey's name in capitals": (GOOD + "[journeys.Cart]\nkey = 'id'\n", 12, "", "journey Cart: use lower-case letters, digits, -, 40 at the most"),
+    "a journey's name that AWS has no room for": (GOOD + f"[journeys.{41 * 'a'}]\nkey = 'id'\n", 12, "", "40 at the most"),
+    "a journey that is no table": (GOOD + "[journeys]\ncart = 'id'\n", 13, "", "journey cart must be a table: write [journeys.cart] with a key"),
+    "a journey without a key": (GOOD + "[journeys.cart]\n", 12, "", "journey cart needs a key, of which one run is there at a time: 'recipient'"),
+    "an unknown setting of a journey": (GOOD + "[journeys.cart]\nkey = 'id'\nkay = 1\n", 14, "", "journey cart: unknown key 'kay'; did you mean key"),
+    "a key that is no text": (GOOD + "[journeys.cart]\nkey = 1\n", 13, "", "journey cart: key must be 'recipient', 'id' or a path"),
+    "a key that is all the data": (GOOD + "[journeys.cart]\nkey = 'data'\n", 13, "", "journey cart: key must be"),
+    "a key below what has no parts": (GOOD + "[journeys.cart]\nkey = 'recipient.id'\n", 13, "", "journey cart: key must be"),
+    "a key that is an address": (GOOD + "[journeys.cart]\nkey = 'email'\n", 13, "", "journey cart: email is kept nowhere"),
+    "journeys that are no table": ("journeys = 1\n" + GOOD, 1, "", "journeys must be a table"),
+    "a start of no journey": (with_rule('name = "x"', 'start = "crat"', "[journeys.cart]", "key = 'id'"), 14, "rule x", "start: there is no [journeys.crat]; did you mean cart"),
+    "a stop of no journey": (with_rule('name = "x"', 'stop = ["zzz"]', "[journeys.cart]", "key = 'id'"), 14, "rule x", "stop: there is no [journeys.zzz]; there are cart"),
+    "a start where there is no journey": (with_rule('name = "x"', 'start = "cart"'), 14, "rule x", "start: there is no [journeys.cart]"),
+    "a start that is no name": (with_rule('name = "x"', "start = true"), 14, "rule x", "start must be a journey's name or a list of such"),
+    "suppress with a start": (with_rule('name = "x"', "suppress = true", "start = 'cart'", "[journeys.cart]", "key = 'id'"), 15, "rule x", "a rule that suppresses starts nothing: leave out start"),
+    "a start that stops itself": (with_rule('name = "x"', "start = 'cart'", "stop = 'cart'", "[journeys.cart]", "key = 'id'"), 15, "rule x", "what starts cart would end it at once"),
     "an owner that is no text": (with_rule('name = "x"', 'to = ["topic:users"]', "owner = 1"), 15, "rule x", "owner must be a string"),
     "a note that is no text": (with_rule('name = "x"', 'to = ["topic:users"]', "note = []"), 15, "rule x", "note must be a string"),
     "stages that are no list": (with_rule('name = "x"', 'to = ["topic:users"]', 'stages = "prod"'), 15, "rule x", "stages must be a list"),
@@ -207,3 +288,21 @@ def test_a_lane_is_a_list_of_types_or_a_table_with_settings() -> None:
         ("alerts", ("critical.alert",), 4),
     ]
     assert [c.name for c in routing.categories.values() if c.commercial] == ["offers"]
+
+
+def test_a_digest_says_how_a_rule_gathers() -> None:
+    digest = (
+        '{ window = "90s", every = "2h", key = "data.order.id", same = "subject",'
+        ' resolved = { data.state = ["OK"] } }'
+    )
+    text = with_rule('name = "x"', 'to = ["topic:users"]', f"digest = {digest}")
+    found = load(text, None).rules[-1].digest
+    assert found is not None
+    assert (found.window, found.every) == (timedelta(seconds=90), timedelta(hours=2))
+    assert (found.key, found.same, found.at) == ("data.order.id", "subject", None)
+    assert found.resolved is not None
+    assert found.resolved.matches({"data": {"state": "OK"}})
+    at = with_rule('name = "x"', 'to = ["topic:users"]', 'digest = { at = "08:30" }')
+    found = load(at, None).rules[-1].digest
+    assert found is not None
+    assert found.at == 8 * 60 + 30

@@ -58,6 +58,10 @@ TEMPLATES = {
     "{{ a.b.c }}": "(a!(b!(c!:s)))",
     "{{ a['b'] }}": "(a!(b!:s))",
     "{{ a.b }}{{ a.c }}": "(a!(b!:s c!:s))",
+    # a digest has events of its own type
+    "{{ digest_count }}{% for one in digest %}{{ one.id }}{{ one.data.a }}{% endfor %}": "(a?:s)",
+    "{{ a }}{% for one in digest[:5] %}{{ one.time|date }}{{ one.data.a }}{% endfor %}": "(a!:s)",
+    "{{ digest|map(attribute='data.a')|join }}": "(a?:s)",
     "{{ 'x' ~ a ~ b }}": "(a!:s b!:s)",
     "{{ event.data.a }}": "(a!:s)",
     "{{ event.data['a'].b }}": "(a!(b!:s))",

@@ -1,0 +1,1 @@
+from tests.integration.test_caps import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.integration.test_digests import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.integration.test_held import *  # noqa: F403

@@ -1,0 +1,1 @@
+from tests.integration.test_journeys import *  # noqa: F403

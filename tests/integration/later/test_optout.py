@@ -1,0 +1,1 @@
+from tests.integration.test_optout import *  # noqa: F403

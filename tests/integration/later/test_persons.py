@@ -1,0 +1,1 @@
+from tests.integration.test_persons import *  # noqa: F403

@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.patience import PATIENCE
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING: Final = (
@@ -39,6 +41,13 @@ def find() -> str | None:
             path = playwright.chromium.executable_path
         own = path if Path(path).exists() else None
     return own
+
+
+def context(browser: Browser, **options: Any) -> BrowserContext:
+    """A window of its own, with a test's patience."""
+    opened = browser.new_context(**options)
+    opened.set_default_timeout(PATIENCE * 1000)
+    return opened
 
 
 def install() -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -27,8 +29,8 @@ def browser() -> Iterator[Browser]:
     found = chromium.find()
     if found is None:
         pytest.fail(chromium.MISSING, pytrace=False)
-    # What is awaited comes: its five seconds are short for functions that start on a machine under load.
-    expect.set_options(timeout=60_000)
+    # Its five seconds are short for functions that start on a machine under load.
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=chromium.QUIET)
         yield started

@@ -14,6 +14,7 @@ from chalicelib.words.render import RenderError, templates
 from cli.paths import ROOT
 from cli.words.layouts import LINKS
 from cli.words.samples import sample
+from tests import chromium
 from tests.browser.mails import MAILS, WIDTHS, look
 
 MARKUP = """</td></table><script>document.title = "run"</script><img src=x onerror="document.title='run'"> & " ' <b>x"""
@@ -56,7 +57,7 @@ def test_markup_in_any_field_is_shown_as_it_was_written(
     event, taken = hostile(event_type, locale, MARKUP)
     assert taken
     message = templates().render(event, locale)
-    with browser.new_context() as context:
+    with chromium.context(browser) as context:
         page = context.new_page()
         page.set_content(templates().mail(message, LINKS).html)
         assert page.title() == message.subject
@@ -73,7 +74,7 @@ def test_a_text_without_a_space_is_broken_not_cut(
     event, _ = hostile(event_type, locale, "Wörter" * 100)
     made = templates().mail(templates().render(event, locale), LINKS).html
     assert len(made.encode()) < CLIPPED_BYTES
-    with browser.new_context() as context:
+    with chromium.context(browser) as context:
         page = context.new_page()
         page.set_content(made)
         for width in WIDTHS:

@@ -13,6 +13,7 @@ from chalicelib.words.render import templates
 from cli.paths import ROOT
 from cli.words.layouts import LINKS
 from cli.words.samples import sample
+from tests import chromium
 from tests.browser.mails import MAILS, WIDTHS, look
 
 
@@ -24,7 +25,7 @@ def html(event_type: str, locale: str) -> str:
 
 @pytest.fixture(params=("light", "dark"))
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    with browser.new_context(color_scheme=request.param) as context:
+    with chromium.context(browser, color_scheme=request.param) as context:
         yield context.new_page()
 
 

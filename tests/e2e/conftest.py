@@ -20,6 +20,7 @@ import pytest
 from cli.deploy import package
 from cli.stack import inbox, local
 from cli.stack.emulator import Emulator, free_port
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_COPIED = (
@@ -68,14 +69,14 @@ class Stack:
         url = self.local["api_url"] + path
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, json.loads(answer.read() or b"null"), 0
         except urllib.error.HTTPError as refusal:
             wait = float(refusal.headers.get("Retry-After") or 0)
             return refusal.code, json.load(refusal), wait
 
     def received(
-        self, wanted: Callable[[inbox.Delivery], bool], count: int = 1, seconds: float = 30
+        self, wanted: Callable[[inbox.Delivery], bool], count: int = 1, seconds: float = PATIENCE
     ) -> list[inbox.Delivery]:
         """Wait until `count` deliveries are `wanted`, and return them in the order of arrival."""
         sqs = self.client("sqs")

@@ -21,6 +21,7 @@ from cli.stack import inbox
 from cli.stack.emulator import Emulator, free_port
 from tests.e2e.conftest import shell_environment
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 # The first is what `make run` brings up, which takes the events that name no stage.
 STAGES = ("local", "dev")
@@ -64,7 +65,7 @@ class Account:
         assert answer["FailedEntryCount"] == 0
         return str(answer["Entries"][0]["EventId"])
 
-    def heard(self, words: str, seconds: float = 30) -> list[str]:
+    def heard(self, words: str, seconds: float = PATIENCE) -> list[str]:
         """Wait for the first delivery about it, and for the one of its second topic; then say which
         stages were heard of it, a stage for each delivery."""
         deadline = time.monotonic() + seconds
@@ -102,7 +103,7 @@ class Account:
         return list(got["Messages"])
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come about in time"

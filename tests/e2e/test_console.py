@@ -12,17 +12,19 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from tests import chromium
 from tests.browser.mails import look
 from tests.e2e.conftest import Stack
 from tests.e2e.test_optout_pages import settled, sound
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 HOSTILE = "</td><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context(locale="en") as context:
+    with chromium.context(browser, locale="en") as context:
         yield context
 
 
@@ -107,7 +109,7 @@ def test_what_somebody_watches_changes_before_their_eyes(
     assert stack.call("DELETE", f"/events/{unique}")[0] == 200
     expect(page.get_by_role("heading", level=1)).to_have_text("Held")
     failing = False
-    expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled")
     assert page.locator("main").get_attribute("data-refresh") is None
 
 
@@ -163,7 +165,7 @@ def test_it_works_by_keyboard_and_without_a_script(
     stack: Stack, unique: str, browser: Browser
 ) -> None:
     send(stack, unique, unique)
-    with browser.new_context(java_script_enabled=False, locale="es") as context:
+    with chromium.context(browser, java_script_enabled=False, locale="es") as context:
         page = context.new_page()
         page.goto(stack.local["api_url"] + "/console")
         page.get_by_label("Clave de la API").fill(stack.local["api_key"])
@@ -185,7 +187,7 @@ def test_the_api_may_pass_on_and_nothing_else(stack: Stack, unique: str) -> None
     try:
         request = urllib.request.Request(at(stack, "activity"))
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=40)
+            urllib.request.urlopen(request, timeout=PATIENCE)
         assert refused.value.code == 503
         assert "The console does not answer" in refused.value.read().decode()
         assert stack.call("GET", "/health")[0] == 200
@@ -216,7 +218,7 @@ def test_what_is_written_is_shown_as_it_will_be_read_and_then_sent(
     expect(page.get_by_role("alert")).to_contain_text("What you wrote is still here")
     failing = False
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sent", timeout=30_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sent")
     [delivered] = stack.received(lambda found: found.get("to") == f"{unique}@example.com")
     assert HOSTILE in delivered["message"]
 
@@ -234,7 +236,7 @@ def test_a_test_goes_to_whoever_writes_and_to_nobody_else(
 
 
 def test_it_is_sent_without_a_script(stack: Stack, unique: str, browser: Browser) -> None:
-    with browser.new_context(java_script_enabled=False, locale="en") as context:
+    with chromium.context(browser, java_script_enabled=False, locale="en") as context:
         page = context.new_page()
         sign_in(stack, page)
         page.goto(at(stack, "send?type=order.placed"))

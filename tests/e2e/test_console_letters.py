@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests import chromium
 from tests.browser.mails import look
 from tests.e2e.conftest import Stack
 from tests.e2e.test_console import HOSTILE, at, sign_in
@@ -23,7 +24,7 @@ LONG = "w" * 90
 def page(stack: Stack, browser: Browser) -> Iterator[Page]:
     """A page of somebody who is signed in, on which nothing breaks the page's own rules."""
     said: list[str] = []
-    with browser.new_context(locale="en") as context:
+    with chromium.context(browser, locale="en") as context:
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         sign_in(stack, page)
@@ -96,7 +97,7 @@ def test_steps_follow_each_other_and_there_is_no_way_back_into_them(
 
 def test_one_is_put_back_without_a_script(stack: Stack, unique: str, browser: Browser) -> None:
     die(stack, unique, order(unique))
-    with browser.new_context(java_script_enabled=False, locale="es") as context:
+    with chromium.context(browser, java_script_enabled=False, locale="es") as context:
         page = context.new_page()
         page.goto(at(stack, f"letter?id={unique}&lane=orders"))
         page.get_by_label("Clave de la API").fill(stack.local["api_key"])
@@ -118,6 +119,6 @@ def test_what_is_held_is_cancelled_and_what_is_on_a_journey_acknowledged(
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancelled")
     page.goto(at(stack, f"event?id={alert['id']}&source=local"))
-    page.get_by_role("button", name="I am on it").click(timeout=20_000)
+    page.get_by_role("button", name="I am on it").click()
     expect(page.get_by_text("Somebody is on it:")).to_be_visible()
     sound(page)

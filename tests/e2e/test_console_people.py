@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from chalicelib.stage import Stage as Handle
 from chalicelib.store import deliveries
+from tests import chromium
 from tests.browser.mails import look
 from tests.e2e.conftest import Stack, is_to
 from tests.e2e.test_console import at, send, sign_in
@@ -26,7 +27,7 @@ def page(stack: Stack, browser: Browser) -> Iterator[Page]:
         if "Security Policy" in said.text and "message-frame" not in said.location["url"]:
             complaints.append(said.text)
 
-    with browser.new_context(locale="en") as context:
+    with chromium.context(browser, locale="en") as context:
         found = context.new_page()
         found.on("console", listen)
         sign_in(stack, found)
@@ -127,7 +128,7 @@ def test_a_mail_arrives_before_their_eyes_and_is_read_in_a_frame(
     [mail] = stack.received(is_to(unique))
     deliveries.put(Handle("local", stack.client), [mail])
     row = page.get_by_role("row").filter(has_text=unique)
-    expect(row).to_contain_text("unread", timeout=15_000)
+    expect(row).to_contain_text("unread")
     assert page.title().startswith("Inbox (")
     sound(page)
     row.get_by_role("link").click()

@@ -12,6 +12,7 @@ from chalicelib.store.holds import Hold
 from cli.stack.emulator import Emulator
 from tests.e2e.test_changes import at_a_terminal
 from tests.e2e.test_deploy import STAGE, chalice_deploy, deliver, run, shell, url
+from tests.patience import PATIENCE
 
 DESTROY = ("make", "destroy", f"STAGE={STAGE}")
 FIRST_LINE = f"Stage {STAGE}, account 000000000000, region us-east-1: this would be lost"
@@ -63,7 +64,7 @@ def use(emulator: Emulator, tmp_path: Path) -> None:
     )
     # The worker that delivered has written the last line of its log when its message is gone.
     lane = url(emulator, f"heraldo-{STAGE}-alerts.fifo")
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while messages(emulator, lane) and time.monotonic() < until:
         time.sleep(0.05)
 

@@ -16,6 +16,7 @@ from cli.deploy.package import Package
 from cli.stack.inbox import Delivery
 from tests.e2e.conftest import Stack
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 EVENTS = 400
 RULE = """
@@ -72,10 +73,10 @@ def test_a_storm_is_few_messages_that_count_all_of_it(stack: Stack, unique: str)
         ]
         answer = sqs.send_message_batch(QueueUrl=queue, Entries=entries)
         assert not answer.get("Failed")
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + PATIENCE
     told: list[Delivery] = []
     while sum(map(count_of, told)) < EVENTS and time.monotonic() < deadline:
-        told = stack.received(lambda d: unique in d["message"], len(told) + 1, seconds=60)
+        told = stack.received(lambda d: unique in d["message"], len(told) + 1)
     assert sum(map(count_of, told)) == EVENTS
     assert len(told) <= 10
     assert told[0]["message"].count("\n- ") == min(100, count_of(told[0]))

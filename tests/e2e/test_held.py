@@ -38,7 +38,7 @@ def schedules(stack: Stack) -> list[str]:
 def test_what_is_held_goes_out_at_its_time_in_order_and_what_is_cancelled_does_not(
     stack: Stack, unique: str
 ) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=8)
+    soon = datetime.now(UTC) + timedelta(seconds=20)
     # The later one first, and one that is cancelled between them.
     for number, ahead in ((2, 2), (1, 1), (3, 0)):
         at = soon + timedelta(seconds=ahead)
@@ -50,7 +50,7 @@ def test_what_is_held_goes_out_at_its_time_in_order_and_what_is_cancelled_does_n
     code, cancelled = stack.call("DELETE", f"/events/{unique}-3")
     assert (code, cancelled["status"]) == (200, "cancelled")
     assert stack.call("DELETE", f"/events/{unique}-3")[0] == 200  # twice is once
-    mails = stack.received(is_to(unique), 2, seconds=60)
+    mails = stack.received(is_to(unique), 2)
     assert datetime.now(UTC) >= soon
     assert ["P-1" in mails[0]["message"], "P-2" in mails[1]["message"]] == [True, True]
     assert [status(stack, f"{unique}-{n}") for n in (1, 2, 3)] == [

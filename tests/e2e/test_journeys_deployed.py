@@ -14,6 +14,7 @@ import pytest
 from chalicelib import names
 from tests.e2e.conftest import Stack, is_to, to
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 SECONDS = 2
 
@@ -57,7 +58,7 @@ def life(stack: Stack, event_id: str) -> dict[str, Any]:
 
 def run_of(stack: Stack, event_id: str, journey: str) -> str:
     """The run that an event began, once it did."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while not (run := life(stack, event_id)["messages"].get(f"start:{journey}")):
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -78,7 +79,7 @@ def execution(stack: Stack, journey: str, run: str) -> dict[str, Any]:
 
 def ended(stack: Stack, journey: str, run: str) -> str:
     """How a run ended, once it did."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while (status := execution(stack, journey, run)["status"]) == "RUNNING":
         assert time.monotonic() < until
         time.sleep(0.2)
@@ -123,7 +124,7 @@ def test_an_alert_rings_until_somebody_says_so(hurried: Stack, unique: str) -> N
     assert link is not None
     request = urllib.request.Request(link[0], data=b"", method="POST")
     request.add_header("Content-Type", "application/x-www-form-urlencoded")
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         assert "Hecho" in answer.read().decode()
     assert ended(hurried, "critical-alert", run) == "ABORTED"
     code, found = hurried.call("POST", f"/events/{unique}/ack")

@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, Page, expect
 from chalicelib.stage import Stage as Handle
 from chalicelib.store import secrets, tokens
 from chalicelib.store.tokens import Grant
+from tests import chromium
 from tests.browser.mails import look
 from tests.e2e.conftest import Stack
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 
 def placed(unique: str, number: int) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def placed(unique: str, number: int) -> dict[str, Any]:
 
 
 def settled(stack: Stack, event_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         _, found = stack.call("GET", f"/events/{event_id}")
         if found.get("status") in ("published", "suppressed") or time.monotonic() > deadline:
@@ -43,7 +45,7 @@ def unsubscribe_link(stack: Stack, unique: str, locale: str = "es") -> str:
 
 @pytest.fixture
 def page(browser: Browser) -> Any:
-    context = browser.new_context(java_script_enabled=True)
+    context = chromium.context(browser, java_script_enabled=True)
     yield context.new_page()
     context.close()
 
@@ -109,7 +111,7 @@ def test_a_scanner_presses_nothing_and_a_person_does(stack: Stack, unique: str, 
 
 
 def test_it_works_without_a_script(stack: Stack, unique: str, browser: Browser) -> None:
-    context = browser.new_context(java_script_enabled=False)
+    context = chromium.context(browser, java_script_enabled=False)
     try:
         page = context.new_page()
         page.goto(unsubscribe_link(stack, unique, "en"))

@@ -14,6 +14,7 @@ from tests.e2e.conftest import Stack, to
 from tests.e2e.test_receipts import tell
 from tests.factories import sample
 from tests.mails import said
+from tests.patience import PATIENCE
 
 
 class Listener:
@@ -30,7 +31,7 @@ class Listener:
         self._events.put_targets(Rule=name, Targets=targets)
         self.heard: list[dict[str, Any]] = []
 
-    def hears(self, count: int, subject: str, seconds: float = 60) -> list[dict[str, Any]]:
+    def hears(self, count: int, subject: str, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """Wait until so many outcomes of one subject were told, and return them."""
         deadline = time.monotonic() + seconds
         while True:

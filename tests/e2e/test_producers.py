@@ -19,6 +19,7 @@ from chalicelib import names
 from chalicelib.door.envelope import DETAIL_TYPE
 from tests.e2e.conftest import Stack, is_to, to
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 
 def cloud_event(unique: str, **attributes: Any) -> CloudEvent:
@@ -41,7 +42,7 @@ def post(stack: Stack, message: HTTPMessage, path: str = "/events") -> tuple[int
     headers = {**message.headers, "Authorization": f"Bearer {stack.local['api_key']}"}
     request = urllib.request.Request(stack.local["api_url"] + path, message.body, headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refusal:
         return refusal.code, json.load(refusal)
@@ -122,7 +123,7 @@ def put(stack: Stack, detail: dict[str, Any]) -> str:
     return str(answer["Entries"][0]["EventId"])
 
 
-def dead_letter(stack: Stack, lane: str, wanted: str, seconds: float = 30) -> dict[str, Any]:
+def dead_letter(stack: Stack, lane: str, wanted: str, seconds: float = PATIENCE) -> dict[str, Any]:
     """The dead letter of a lane that has `wanted` in its body."""
     sqs = stack.client("sqs")
     url = sqs.get_queue_url(QueueName=names.dead_queue("local", lane))["QueueUrl"]
@@ -166,7 +167,7 @@ def test_what_api_gateway_answers_by_itself_has_the_shape_of_our_refusals(
 ) -> None:
     request = urllib.request.Request(stack.local["api_url"] + path)
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=30)
+        urllib.request.urlopen(request, timeout=PATIENCE)
     assert refused.value.code == 404
     assert refused.value.headers["Content-Type"] == "application/problem+json"
     assert refused.value.headers["X-Content-Type-Options"] == "nosniff"

@@ -11,6 +11,7 @@ from chalicelib.plan.compose import event_tag
 from tests.e2e.conftest import Stack
 from tests.factories import sample
 from tests.mails import said
+from tests.patience import PATIENCE
 
 
 def event(unique: str, number: int) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def tell(stack: Stack, message: dict[str, Any]) -> None:
 
 def life(stack: Stack, event_id: str, wanted: str) -> dict[str, Any]:
     """An event's life, once it has something of this name."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         _, found = stack.call("GET", f"/events/{event_id}")
         if found.get(wanted) or time.monotonic() > deadline:
@@ -43,7 +44,7 @@ def test_a_bounce_before_its_record_and_twice_is_shown_once_and_stops_the_addres
     bounce = said("Bounce", first["email"], event=event_tag(first["id"], "local"))
     tell(stack, bounce)
     tell(stack, bounce)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not bounced(stack, first) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert bounced(stack, first)

@@ -25,6 +25,7 @@ from chalicelib.store import deliveries
 from chalicelib.store.deliveries import Arrived
 from cli.stack.emulator import client, free_port
 from tests.endpoint import Endpoint, endpoint
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for leftovers in /proc")
 
@@ -54,7 +55,7 @@ class Run:
             self._coming.put(line.rstrip("\n"))
         self._coming.put(None)
 
-    def until(self, words: str, seconds: float = 60) -> str:
+    def until(self, words: str, seconds: float = PATIENCE) -> str:
         """Wait for the next line that has `words` in it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -70,7 +71,7 @@ class Run:
     def interrupt(self) -> None:
         """What Ctrl-C does: the terminal signals the whole foreground group."""
         os.killpg(self.process.pid, signal.SIGINT)
-        self.process.wait(90)
+        self.process.wait(PATIENCE)
 
     def leftovers(self) -> list[str]:
         """Processes that work in this tree, wherever they hang."""
@@ -87,7 +88,7 @@ class Run:
         return found
 
     def assert_nothing_is_left(self) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while self.leftovers() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert self.leftovers() == []
@@ -104,7 +105,7 @@ class Run:
     def shown(self, count: int) -> Sequence[Arrived]:
         """What the console's inbox has, once it has so many."""
         handle = Stage("local", lambda service: client(service, self.local()["endpoint_url"]))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             found, _ = deliveries.newest(handle, 50)
             if len(found) >= count or time.monotonic() > deadline:
@@ -112,7 +113,7 @@ class Run:
             time.sleep(0.05)
 
     def get(self, path: str) -> object:
-        with urllib.request.urlopen(self.local()["api_url"] + path, timeout=20) as answer:
+        with urllib.request.urlopen(self.local()["api_url"] + path, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def post(self, event: dict[str, object], status: int = 202) -> None:
@@ -125,7 +126,7 @@ class Run:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             assert answer.status == status
 
     def heraldo(self, *words: str) -> str:
@@ -248,7 +249,7 @@ to = ["topic:buyers", "webhook:erp"]
     run.post(two, status=200)
     assert "  buyers " in run.until("Quedan dos lámparas")
     secret = run.heraldo("webhooks", "secret", "erp")
-    posted = erp.arrived.get(timeout=60)
+    posted = erp.arrived.get(timeout=PATIENCE)
     assert posted.verified(secret)["data"]["summary"] == "Quedan dos lámparas"
 
     # What is taken out with something in it stays, and so does all that was there.
@@ -268,7 +269,9 @@ to = ["topic:buyers", "webhook:erp"]
     run.until("reloaded chalicelib/routing.toml")
     aws("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     assert "  buyers " in run.until("Queda una lámpara")
-    assert erp.arrived.get(timeout=60).verified(secret)["data"]["summary"] == "Queda una lámpara"
+    assert (
+        erp.arrived.get(timeout=PATIENCE).verified(secret)["data"]["summary"] == "Queda una lámpara"
+    )
     assert [heard.verified(secret)["id"] for heard in erp.heard].count("s-1") == 1
     _until_posted(aws("sqs"))
     life = json.loads(run.heraldo("status", "s-1", "--json"))
@@ -299,7 +302,7 @@ def test_stopping_it_leaves_nothing_behind(run: Run, number: signal.Signals) -> 
         run.interrupt()
     else:
         run.process.terminate()
-        run.process.wait(90)
+        run.process.wait(PATIENCE)
     run.assert_nothing_is_left()
 
 
@@ -308,8 +311,8 @@ def test_the_local_aws_dies_with_a_parent_that_is_killed(run: Run) -> None:
     [parent] = [line.split()[0] for line in run.leftovers() if "cli.stack.local" in line]
     os.kill(int(parent), signal.SIGKILL)
 
-    run.process.wait(90)
-    deadline = time.monotonic() + 5
+    run.process.wait(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
     while run.leftovers() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert run.leftovers() == []
@@ -332,7 +335,7 @@ def test_a_taken_port_is_told_in_one_sentence_before_anything_starts(tree: Path)
         taken.listen()
         run = Run(tree, taken.getsockname()[1])
         line = run.until("is taken")
-        run.process.wait(90)
+        run.process.wait(PATIENCE)
     assert run.process.returncode != 0
     assert line.startswith(f"Port {run.port} is taken; ")
     assert run.lines == [line]
@@ -359,14 +362,14 @@ def test_a_tree_that_cannot_run_is_told_with_file_and_line(run: Run) -> None:
     broken = Run(run.tree, run.port)
     broken.until("This tree is not fit to be deployed")
     broken.until("templates/critical.alert/es.j2:3: ")
-    broken.process.wait(90)
+    broken.process.wait(PATIENCE)
     assert broken.process.returncode != 0
 
 
 def _until_posted(sqs: Any) -> None:
     """Wait until nothing lies in the queue of webhooks."""
     url = sqs.get_queue_url(QueueName="heraldo-local-webhooks.fifo")["QueueUrl"]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     left = 1
     while left and time.monotonic() < deadline:
         time.sleep(0.05)

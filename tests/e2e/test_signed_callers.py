@@ -25,6 +25,7 @@ from cli.deploy import package
 from cli.stack import local
 from cli.stack.emulator import CREDENTIALS, REGION, Emulator
 from tests.factories import sample
+from tests.patience import PATIENCE
 
 ROOT_USER = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
 
@@ -77,7 +78,7 @@ def call(
         request.url, data or None, dict(request.headers.items()), method=method
     )
     try:
-        with urllib.request.urlopen(sent, timeout=30) as answer:
+        with urllib.request.urlopen(sent, timeout=PATIENCE) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refusal:
         return refusal.code, json.load(refusal)
@@ -135,11 +136,11 @@ def test_the_pages_at_the_foot_of_a_mail_are_for_everybody(
     keys = secrets.made(Stage("local", emulator.client)).tokens
     token = tokens.sign(keys, Grant("person:c-1", "promotions", "email", "en"), time.time())
     link = f"{facts['api_url']}/u/{token}"
-    with urllib.request.urlopen(link, timeout=30) as shown:
+    with urllib.request.urlopen(link, timeout=PATIENCE) as shown:
         assert "Stop getting these messages?" in shown.read().decode()
-    with urllib.request.urlopen(link, b"List-Unsubscribe=One-Click", timeout=30) as done:
+    with urllib.request.urlopen(link, b"List-Unsubscribe=One-Click", timeout=PATIENCE) as done:
         assert (done.status, "you will get no more" in done.read().decode()) == (200, True)
-    with urllib.request.urlopen(link.replace("/u/", "/p/"), timeout=30) as shown:
+    with urllib.request.urlopen(link.replace("/u/", "/p/"), timeout=PATIENCE) as shown:
         assert "What you hear about" in shown.read().decode()
     status, kept = call(facts, "GET", "/recipients/c-1", credentials=ROOT_USER)
     assert (status, kept["preferences"]) == (200, {"promotions": {"email": False}})

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from chalicelib import names
 from cli.deploy import policies
 from tests.e2e.conftest import ROOT, Stack, is_to, to
+from tests.patience import PATIENCE
 
 
 def sample(event_type: str) -> dict[str, object]:
@@ -55,7 +56,7 @@ def test_the_ledger_tells_what_became_of_an_event(stack: Stack, unique: str) -> 
     stack.received(is_to(unique))
 
     # The record follows the publication, so it may be a moment behind what was delivered.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while (found := stack.call("GET", f"/events/{unique}"))[1]["status"] != "published":
         assert time.monotonic() < deadline, found
         time.sleep(0.05)

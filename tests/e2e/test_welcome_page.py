@@ -9,6 +9,7 @@ import pytest
 
 from tests.chromium import MISSING, QUIET, find
 from tests.e2e.conftest import Stack
+from tests.patience import PATIENCE
 
 
 def chromium(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -21,7 +22,7 @@ def chromium(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str
         [*command, "--enable-logging=stderr", profile, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
 

@@ -25,6 +25,7 @@ from cli.main import main
 from tests.factories import customers_hear_by, sample
 from tests.integration.aws_fixture import Stage
 from tests.integration.test_api import add_key, post
+from tests.patience import PATIENCE
 
 KEY, TEST_KEY = "hk_persons-key-of-the-integration-tests", "hk_test-key-of-the-persons-tests"
 NUMBER = "+34600111222"
@@ -199,7 +200,7 @@ def test_a_device_whose_app_is_gone_is_taken_off_the_person_and_tried_no_more(
     assert person is not None
     assert (person.push, person.phone, person.version) == ((), NUMBER, 2)
     post(door, event(2), secret=KEY)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while stage.waiting() and time.monotonic() < deadline:  # the first is back in a second
         run(stage)
     assert [list(stage.ledger(e)["messages"]) for e in ("e-1", "e-2")] == [["recipient:sms"]] * 2

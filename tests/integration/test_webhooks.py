@@ -35,6 +35,7 @@ from tests.endpoint import endpoint
 from tests.factories import ACCOUNT, REGION, shipped
 from tests.integration.aws_fixture import Stage
 from tests.integration.certificates import certificate
+from tests.patience import PATIENCE
 
 QUEUE = names.queue("local", names.WEBHOOKS)
 DEAD = names.dead_queue("local", names.WEBHOOKS)
@@ -232,7 +233,7 @@ def test_groups_are_posted_at_the_same_time(there: Stage) -> None:
         worker = threading.Thread(target=drain, args=(records,))
         worker.start()
         for _ in range(5):
-            erp.arrived.get(timeout=60)
+            erp.arrived.get(timeout=PATIENCE)
         erp.gate.set()
         worker.join()
         assert erp.most_at_once == 5
@@ -455,7 +456,7 @@ def test_the_receiver_of_the_guide_takes_what_is_signed_and_nothing_else() -> No
                 proof = posting.headers(body, "msg_1", secrets, at)
                 return posting.post(url, said, proof, anywhere=True)
 
-            until = time.monotonic() + 20
+            until = time.monotonic() + PATIENCE
             while posted(other).why == "refused" and time.monotonic() < until:
                 pass
             assert posted(mine) == Answer(204)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from cli.paths import ROOT
 from cli.stack.emulator import REGION, Emulator
 from tests.e2e.test_changes import edit
-from tests.e2e.test_deploy import CHALICE, STAGE, mappings, shell
+from tests.e2e.test_deploy import PATIENT_CHALICE, STAGE, mappings, shell
 from tests.e2e.test_destroy import everything
 
 POLICY = (ROOT / "infra" / "deployer-policy.json").read_text("utf-8")
@@ -106,7 +106,7 @@ def test_the_one_stack(tree: Path, emulator: Emulator, deployer: Deployer) -> No
 def test_infrastructure_and_plain_chalice(
     tree: Path, emulator: Emulator, deployer: Deployer
 ) -> None:
-    chalice = (".venv/bin/python", "-c", CHALICE, "deploy", "--stage", STAGE)
+    chalice = (".venv/bin/python", "-c", PATIENT_CHALICE, "deploy", "--stage", STAGE)
     shell(tree, emulator, "make", "infra", f"STAGE={STAGE}", **deployer.environment)
     shell(tree, emulator, *chalice, **deployer.environment)
     edit(tree)

@@ -133,7 +133,11 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
 @pytest.fixture
 def tree(tmp_path: Path, built: package.Package) -> Path:
     """A copy of this tree to change and to run from, with this one's environments and package."""
-    copy = tmp_path / "tree"
+    return copied(tmp_path / "tree", built)
+
+
+def copied(copy: Path, built: package.Package) -> Path:
+    """See `tree`."""
     shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     for name in (".venv", ".venv-aws"):
         (copy / name).symlink_to(ROOT / name)

@@ -23,41 +23,49 @@ from chalicelib.store import secrets, tokens
 from chalicelib.store.tokens import Grant
 from cli.deploy import package
 from cli.stack import local
-from cli.stack.emulator import CREDENTIALS, REGION, Emulator
+from cli.stack.emulator import CREDENTIALS, REGION, Emulator, free_port
+from tests.e2e.conftest import copied
 from tests.factories import sample
 from tests.patience import PATIENCE
 
 ROOT_USER = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
 
 
-@pytest.fixture
-def signed_package(tree: Path, tmp_path: Path) -> package.Package:
-    """The package of a stage of which stages.toml says that callers sign."""
+@pytest.fixture(scope="module")
+def signed_tree(built: package.Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with a stage of which stages.toml says that callers sign."""
+    tree = copied(tmp_path_factory.mktemp("signed") / "tree", built)
     file = tree / "stages.toml"
     text = file.read_text("utf-8")
     assert "[local]\n" in text
     file.write_text(text.replace("[local]\n", '[local]\nauth = "iam"\n'), "utf-8")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    return tree
+
+
+@pytest.fixture(scope="module")
+def signed_package(signed_tree: Path) -> package.Package:
+    folder = signed_tree.parent / "package"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(signed_tree.parent)}
     for command in (["cli.deploy.generated"], ["cli.deploy.package", "--stage", "local"]):
-        out = ["--out", str(tmp_path / "package")] if "--stage" in command else []
+        out = ["--out", str(folder)] if "--stage" in command else []
         subprocess.run(
             [sys.executable, "-m", *command, *out],
-            cwd=tree,
+            cwd=signed_tree,
             env=environment,
             check=True,
             capture_output=True,
         )
-    folder = tmp_path / "package"
     template = json.loads((folder / "sam.json").read_text("utf-8"))
     return package.Package("local", template, folder / "deployment.zip")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def running(
-    signed_package: package.Package, emulator: Emulator
+    signed_package: package.Package, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Emulator, local.Local]]:
-    facts, _ = local.set_up(emulator, signed_package)
-    yield emulator, facts
+    with Emulator(tmp_path_factory.mktemp("aws"), free_port()) as emulator:
+        facts, _ = local.set_up(emulator, signed_package)
+        yield emulator, facts
 
 
 def call(
@@ -177,16 +185,16 @@ def test_what_a_caller_may_do_is_said_by_its_iam_policy(
 
 
 def test_the_command_line_signs_by_itself(
-    running: tuple[Emulator, local.Local], tree: Path, tmp_path: Path
+    running: tuple[Emulator, local.Local], signed_tree: Path
 ) -> None:
     _, facts = running
-    (tree / ".heraldo" / "local.json").write_text(json.dumps(facts), "utf-8")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    (signed_tree / ".heraldo" / "local.json").write_text(json.dumps(facts), "utf-8")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(signed_tree.parent)}
 
     def heraldo(*words: str) -> Any:
         done = subprocess.run(
             ["./heraldo", *words, "--json"],
-            cwd=tree,
+            cwd=signed_tree,
             env=environment,
             capture_output=True,
             text=True,

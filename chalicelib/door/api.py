@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
@@ -41,6 +41,10 @@ from chalicelib.store import audit, ledger, receipts, statuses
 from chalicelib.store.receipts import Receipt
 from chalicelib.store.record import EventKey, Record
 from chalicelib.words.render import templates
+
+# Of a batch that is full of mistakes, each of them is looked for: so long, and what was read by then goes its way.
+_READ_SECONDS: Final = http.ANSWER_SECONDS / 2
+_TOO_SLOW: Final = "The batch took too long to read up to here. Send it again, in smaller batches."
 
 
 def post_event(request: Request) -> Answer:
@@ -82,8 +86,11 @@ def post_batch(request: Request) -> Answer:
     http.query(request)
     results: list[dict[str, Any]] = []
     good: list[tuple[int, Checked]] = []
+    began = request.patience.left()
     for position, raw in enumerate(cloudevents.read_batch(request)):
         try:
+            if began - request.patience.left() > _READ_SECONDS:
+                raise Problem(503, "unavailable", _TOO_SLOW, headers=http.RETRY)
             if not isinstance(raw, dict):
                 raise Problem(400, "not-an-event", "An event must be a JSON object.")
             good.append((position, check(raw, key, request.stage)))

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -81,8 +82,14 @@ def _rendered_now() -> tuple[str, int] | None:
 def _line(of: Mapping[str, Any], line: int) -> tuple[str, int] | None:
     template = of.get("__jinja_template__")
     if isinstance(template, Template) and template.name:
-        return template.name, template.get_corresponding_lineno(line)
+        return template.name, _line_of(template, line)
     return None
+
+
+@lru_cache(maxsize=4096)
+def _line_of(template: Template, line: int) -> int:
+    # Jinja reads the whole table of a template's lines for each answer.
+    return template.get_corresponding_lineno(line)
 
 
 class _Read(NamedTuple):
@@ -224,16 +231,19 @@ class Reading:
         self, problem: str, where: Where, is_missing: bool, error: BaseException | None = None
     ) -> None:
         """Write down what is wrong; a field is told of once."""
+        key: Any = where[0] or where[1]
+        if key in self.faults:  # looking for the line is what costs
+            return
         template, line = place_of_error(error) or _rendered_now() or ("", 0)
-        key = where[0] or where[1] or (template, line, problem)
+        key = key or (template, line, problem)
         self.faults.setdefault(key, Fault(problem, template, line, *where, is_missing))
 
     def gap(self, value: str, path: str | None) -> None:
         """A field is printed that is empty; what a template sets itself may well be."""
         place = self.where(value)[0]
-        if place is not None:
+        if place is not None and place not in self.gaps:
             template, line = _rendered_now() or ("", 0)
-            self.gaps.setdefault(place, Fault("is empty", template, line, place, path))
+            self.gaps[place] = Fault("is empty", template, line, place, path)
 
     def lack(self, where: Where, part: str) -> None:
         """Something is needed that would stand within a field that is missing."""

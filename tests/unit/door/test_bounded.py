@@ -84,7 +84,7 @@ def test_a_batch_of_nothing_but_mistakes_fits_and_every_event_has_its_result(
 
 
 def test_a_plan_that_is_too_long_says_what_it_leaves_out() -> None:
-    message = {"destination": "topic:x", "bodies": {"default": WIDEST * 50_000}, "subject": "s"}
+    message = {"destination": "topic:x", "bodies": {"default": WIDEST * 1_000}, "subject": "s"}
     rules = [{"name": f"r{n}", "matched": n == 9_999, "why": "w" * 200} for n in range(10_000)]
     found = bounded.plan({"rules": rules, "messages": [message] * 30_000, "warnings": ["x"]})
     assert fits(Answer(200, found))

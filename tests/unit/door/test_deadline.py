@@ -217,3 +217,22 @@ def test_a_request_has_its_time_from_its_beginning(connect: Connect) -> None:
     with pytest.raises(Problem) as refused:
         api.post_batch(request)
     assert (refused.value.status, fake.calls) == (503, [])
+
+
+def test_a_batch_that_takes_long_to_read_is_taken_as_far_as_it_was_read(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeAws()
+    connect(fake)
+    check = api.check
+
+    def slowly(*event: Any) -> Any:
+        fake.clock.sleep(1)
+        return check(*event)
+
+    monkeypatch.setattr(api, "check", slowly)
+    answer = api.post_batch(fake.request(named(batch())))
+    statuses = [result["status"] for result in answer.body]
+    assert statuses == ["accepted"] * 10 + ["unavailable"] * 490
+    assert "smaller batches" in answer.body[-1]["problem"]["detail"]
+    assert len(fake.queued) == 10

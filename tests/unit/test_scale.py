@@ -44,7 +44,7 @@ def test_one_key_has_one_worker_however_many_there_are() -> None:
     found = simulate(replace(BUSY, keys=1, backlog=True, first=50))
     assert found.workers == 1
     # Ten messages: handed over, read, ten waves, recorded.
-    batch = BUSY.overhead + 12 * BUSY.call + 10 * BUSY.cpu * 1769 / 512
+    batch = BUSY.overhead + 12 * BUSY.call + 10 * BUSY.cpu * 1769 / BUSY.memory
     assert found.per_second == pytest.approx(10 / batch, rel=0.01)
 
 
@@ -61,11 +61,18 @@ def test_a_channel_lets_through_what_it_can_and_is_what_is_waited_for() -> None:
     assert found.most == "the channel"
 
 
+def test_a_key_that_its_partition_refuses_holds_up_no_other(lanes: list[Any]) -> None:
+    simulate(replace(BUSY, skew=3, partition=50))
+    busy = [accepted for key, accepted in lanes[0].order if key == 0]
+    others = [accepted for key, accepted in lanes[0].order if key]
+    assert max(busy) > 4 * max(others)
+
+
 def test_what_is_quiet_waits_for_nothing() -> None:
     found = simulate(replace(BUSY, rate=1, events=200))
     assert found.most == "nothing"
     assert found.p50 == pytest.approx(
-        BUSY.overhead + 2 * BUSY.call + BUSY.cpu * 1769 / 512, rel=0.01
+        BUSY.overhead + 2 * BUSY.call + BUSY.cpu * 1769 / BUSY.memory, rel=0.01
     )
 
 

@@ -55,12 +55,14 @@ def resolve(run: Invocation, items: Sequence[Item]) -> None:
 
 
 def look(run: Invocation, items: Sequence[Item]) -> bool:
-    """Look which runs these stop; gives whether any of them may have to do with journeys at all."""
+    """Look which runs these stop; gives whether any of them has to do with journeys at all."""
     routing, found = run.fates.routing, False
     for item in items:
-        if isinstance(item.content, Event) and routing.may_journey(item.content):
-            item.stops = stopped_by(item.content, routing.decide(item.content), routing)
-            found = True
+        if isinstance(item.content, Event):
+            decision = routing.decide(item.content)
+            if decision.stops:
+                item.stops = stopped_by(item.content, decision, routing)
+            found = found or bool(decision.starts or decision.stops)
     return found or any(item.step is not None for item in items)
 
 

@@ -100,12 +100,13 @@ def compose(
             work.to_contact(contact, routing.audience(text), known)
         if destination.first_of and contacts:
             chosen[text] = contacts[0].channel
-    tag = event_tag(event.id, event.source)
-    for name, start in started_by(event, tag, decision, routing).items():
-        if name in withheld:
-            missed[name] = withheld[name]
-        else:
-            work.publications[name] = start
+    if decision.starts:
+        tag = event_tag(event.id, event.source)
+        for name, start in started_by(event, tag, decision, routing).items():
+            if name in withheld:
+                missed[name] = withheld[name]
+            else:
+                work.publications[name] = start
     if not work.messages:
         templates.words_for(event.type, None)  # an unknown type is unknown, routed or not
     missed = {name: why for name, why in missed.items() if name not in work.publications}
@@ -131,7 +132,9 @@ class _Work:
         message = self._rendered.get(words)
         if message is None:
             event = self.event
-            ack_url = self.ack(event.id, event.source, locale_of(words))
+            ack_url = ""
+            if self.ack is not no_ack:
+                ack_url = self.ack(event.id, event.source, locale_of(words))
             message = self._rendered[words] = self.templates.render(event, words, ack_url)
         return message
 

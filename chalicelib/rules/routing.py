@@ -158,8 +158,8 @@ class Routing:
     reaches_persons: bool = field(init=False, repr=False)
     keeps_hours: bool = field(init=False, repr=False)
     has_caps: bool = field(init=False, repr=False)
-    journeying: RuleIndex = field(init=False, repr=False)
     has_digests: bool = field(init=False, repr=False)
+    _decided: dict[int, tuple[Event, Decision]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RuleIndex([rule.pattern for rule in self.rules]))
@@ -168,10 +168,9 @@ class Routing:
         categories = self.categories.values()
         object.__setattr__(self, "keeps_hours", any(c.hours is not None for c in categories))
         object.__setattr__(self, "has_caps", any(c.cap is not None for c in categories))
-        journeying = [rule.pattern for rule in self.rules if rule.starts or rule.stops]
-        object.__setattr__(self, "journeying", RuleIndex(journeying))
         gathers = any(rule.digest is not None for rule in self.rules)
         object.__setattr__(self, "has_digests", gathers)
+        object.__setattr__(self, "_decided", {})
 
     @property
     def posts(self) -> bool:
@@ -216,6 +215,15 @@ class Routing:
 
         What is suppressed starts nothing, and still stops: what it tells of has happened.
         """
+        # A lane asks several times about each event of its batch.
+        known = self._decided.get(id(event))
+        if known is None or known[0] is not event:
+            if len(self._decided) >= _DECIDED:
+                self._decided.clear()
+            known = self._decided[id(event)] = event, self._decide(event)
+        return known[1]
+
+    def _decide(self, event: Event) -> Decision:
         if event.digest is not None:
             return self._of_digest(event.digest.rule)
         matched: list[str] = []
@@ -243,11 +251,6 @@ class Routing:
         if not destinations and not starts and not digests:
             reason = f"rule {matched[-1]} sends it nowhere" if matched else "no rule matches"
         return Decision(tuple(matched), tuple(destinations), reason, starts, stops, digests)
-
-    def may_journey(self, event: Event) -> bool:
-        """Whether an event can be one that starts or stops a journey; of all others it is sure that they do
-        not."""
-        return bool(self.journeying.candidates(event.attributes()))
 
     def rule(self, name: str) -> Rule | None:
         return next((rule for rule in self.rules if rule.name == name), None)
@@ -310,4 +313,5 @@ class Routing:
 
 COMPANY: Final = "company"
 """The audience of the persons whom rules name."""
+_DECIDED: Final = 50
 _NO_SETTINGS: Final = TypeSettings()

@@ -48,7 +48,9 @@ class Tally:
         latency: float | None = None,
     ) -> None:
         """Count an event; `latency` is in milliseconds."""
-        figures = self._found.setdefault((lane, event_type, reason), _Figures())
+        figures = self._found.get((lane, event_type, reason))
+        if figures is None:
+            figures = self._found[lane, event_type, reason] = _Figures()
         figures.counts[what] += 1
         if latency is not None:
             figures.latencies.append(max(0, round(latency)))

@@ -41,5 +41,9 @@ def tell(run: Invocation, items: Sequence[Item], sent: datetime) -> None:
 
 def _latency(item: Item, sent: datetime) -> float:
     """Milliseconds from being accepted to being sent; of what was held, from when it was due."""
-    began = max(item.accepted, item.record.until)
-    return (sent - datetime.fromisoformat(began)).total_seconds() * 1000
+    record, began = item.record, item.message.sent_at
+    if record.began:  # a redriven message was sent later
+        began = min(began, datetime.fromisoformat(record.began).timestamp())
+    if record.until:
+        began = max(began, datetime.fromisoformat(record.until).timestamp())
+    return (sent.timestamp() - began) * 1000

@@ -18,6 +18,10 @@ test: ## Run every test
 	@$(PYTHON) -m tests.chromium
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: test-again
+test-again: ## Run what failed in the last `make test`, one by one: does it fail by itself?
+	@$(PYTHON) -m pytest --last-failed --last-failed-no-failures none -rA --show-capture no
+
 .PHONY: chaos
 chaos: ## Break everything around a lane and count what arrives (EVENTS=10000, SEED)
 	@cli/setup.sh tools dev aws

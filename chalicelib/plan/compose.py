@@ -132,9 +132,7 @@ class _Work:
         message = self._rendered.get(words)
         if message is None:
             event = self.event
-            ack_url = ""
-            if self.ack is not no_ack:
-                ack_url = self.ack(event.id, event.source, locale_of(words))
+            ack_url = self.ack(event.id, event.source, locale_of(words))
             message = self._rendered[words] = self.templates.render(event, words, ack_url)
         return message
 

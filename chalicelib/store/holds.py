@@ -194,16 +194,10 @@ def of_person(stage: Stage, person_id: str) -> list[Hold]:
     ------
     BotoCoreError, ClientError : the table does not answer.
     """
-    name = stage.table(table.HOLDS)
-    pages = stage.dynamodb.get_paginator("query").paginate(
-        TableName=name,
-        # Behind these are the runs of journeys: store/runs.py.
-        KeyConditionExpression="id = :id AND #at < :run",
-        ExpressionAttributeNames={"#at": "at"},
-        ExpressionAttributeValues={":id": {"S": f"person\n{person_id}"}, ":run": {"S": "run"}},
-        ConsistentRead=True,
-    )
+    asked = _pointers(stage, person_id)
+    pages = stage.dynamodb.get_paginator("query").paginate(**asked, ConsistentRead=True)
     keys = [{"id": i["of"], "at": i["of_at"]} for page in pages for i in page["Items"]]
+    name = stage.table(table.HOLDS)
     items = [stage.dynamodb.get_item(TableName=name, Key=key).get("Item") for key in keys]
     return [from_item(item) for item in items if item]
 
@@ -216,18 +210,22 @@ def last_of_person(stage: Stage, person_id: str, count: int) -> list[Hold]:
     ------
     BotoCoreError, ClientError, TransientError : the table does not answer.
     """
-    answer: Any = stage.dynamodb.query(
-        TableName=stage.table(table.HOLDS),
-        # As `of_person`, from the other end.
-        KeyConditionExpression="id = :id AND #at < :run",
-        ExpressionAttributeNames={"#at": "at"},
-        ExpressionAttributeValues={":id": {"S": f"person\n{person_id}"}, ":run": {"S": "run"}},
-        ScanIndexForward=False,
-        Limit=count,
-    )
+    asked = _pointers(stage, person_id)
+    answer: Any = stage.dynamodb.query(**asked, ScanIndexForward=False, Limit=count)
     keys = [{"id": item["of"], "at": item["of_at"]} for item in answer["Items"]]
     items = table.read(stage, {table.HOLDS: keys}, _SECONDS)[table.HOLDS]
     return sorted(map(from_item, items), key=lambda hold: hold.due)
+
+
+def _pointers(stage: Stage, person_id: str) -> dict[str, Any]:
+    """What asks for the places of all that waits for a person, by when it is due."""
+    return {
+        "TableName": stage.table(table.HOLDS),
+        # Behind these are the runs of journeys: store/runs.py.
+        "KeyConditionExpression": "id = :id AND #at < :run",
+        "ExpressionAttributeNames": {"#at": "at"},
+        "ExpressionAttributeValues": {":id": {"S": f"person\n{person_id}"}, ":run": {"S": "run"}},
+    }
 
 
 def overdue(stage: Stage, before: str) -> Iterator[Hold]:

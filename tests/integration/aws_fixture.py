@@ -5,11 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 import yaml
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
@@ -17,10 +21,11 @@ from moto.sqs.models import SQSBackend
 
 from chalicelib import aws, names
 from chalicelib.door import keys
+from chalicelib.lanes import invocation
 from chalicelib.lanes.dispatch import dispatch
 from chalicelib.rules.reading import routing
 from chalicelib.store import secrets, webhooks
-from chalicelib.words.render import templates
+from chalicelib.words.render import Templates, templates
 from cli.journeys import definition
 from cli.paths import ROOT
 from tests.factories import ACCOUNT, REGION
@@ -68,7 +73,10 @@ class Stage:
 
     def receive(self, lane: str = "orders") -> list[dict[str, Any]]:
         """A batch as Lambda would hand it over."""
-        name = names.queue("local", lane)
+        return self.receive_from(names.queue("local", lane))
+
+    def receive_from(self, name: str) -> list[dict[str, Any]]:
+        """A batch of any queue, by its name."""
         got = self.sqs.receive_message(
             QueueUrl=self.queue_url(name),
             MaxNumberOfMessages=10,
@@ -239,3 +247,25 @@ def _build_tables(found: Stage) -> None:
             name = properties["TableName"].replace("${Stage}", "local")
             settings = {key: properties[key] for key in asked if key in properties}
             found.dynamodb.create_table(TableName=name, **settings)
+
+
+def lanes_at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    """Make it `moment` in the lanes, where time goes on as it does otherwise."""
+
+    class At:
+        monotonic = staticmethod(time.monotonic)
+        time = staticmethod(moment.timestamp)
+
+    monkeypatch.setattr(invocation, "time", At)
+
+
+def needing_nothing(monkeypatch: pytest.MonkeyPatch, folder: Path, *modules: str) -> None:
+    """Make order.shipped need nothing, as an author does who mends a template: in `modules` too."""
+    home = folder / "templates" / "order.shipped"
+    home.mkdir(parents=True)
+    for locale in ("es", "en"):
+        text = "{% block subject %}Va{% endblock %}{% block body %}{{ event.id }}{% endblock %}"
+        (home / f"{locale}.j2").write_text(text, "utf-8")
+    found = Templates(folder / "templates")
+    for module in ("chalicelib.lanes.invocation", "chalicelib.words.render", *modules):
+        monkeypatch.setattr(f"{module}.templates", lambda: found)

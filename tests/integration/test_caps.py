@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from chalicelib import aws, names
 from chalicelib.door import cancelling
 from chalicelib.events.event import parse
-from chalicelib.lanes import invocation, persons
+from chalicelib.lanes import persons
 from chalicelib.lanes.dispatch import Redeliver, dispatch
 from chalicelib.plan.compose import event_tag
 from chalicelib.plan.timing import outlook
@@ -21,7 +20,7 @@ from chalicelib.rules import reading
 from chalicelib.store import counting, holds
 from chalicelib.store.counts import Count
 from tests.factories import customers_hear_by, sample
-from tests.integration.aws_fixture import Stage
+from tests.integration.aws_fixture import Stage, lanes_at
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Clock = Callable[[timedelta], None]
@@ -34,11 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(f"{__name__}.NOW", datetime.now(UTC).replace(microsecond=0))
 
     def put_on(after: timedelta) -> None:
-        class At:
-            monotonic = staticmethod(time.monotonic)
-            time = staticmethod((NOW + after).timestamp)
-
-        monkeypatch.setattr(invocation, "time", At)
+        lanes_at(monkeypatch, NOW + after)
 
     put_on(timedelta(0))
     return put_on

@@ -16,9 +16,8 @@ from chalicelib.console import redriving
 from chalicelib.door import api, http, keys
 from chalicelib.letters import letters
 from chalicelib.store import audit
-from chalicelib.words.render import Templates
 from tests.factories import shipped
-from tests.integration.aws_fixture import Stage
+from tests.integration.aws_fixture import Stage, needing_nothing
 from tests.integration.test_console import MARKUP, Browser, key, written
 from tests.integration.test_dead_letters import bad, die, drain
 
@@ -32,18 +31,7 @@ def stage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
 @pytest.fixture
 def mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Make order.shipped need nothing, as an author does who mends a template."""
-
-    def mended() -> None:
-        folder = tmp_path / "templates" / "order.shipped"
-        folder.mkdir(parents=True)
-        for locale in ("es", "en"):
-            text = "{% block subject %}Va{% endblock %}{% block body %}{{ event.id }}{% endblock %}"
-            (folder / f"{locale}.j2").write_text(text, "utf-8")
-        found = Templates(tmp_path / "templates")
-        for module in ("lanes.invocation", "words.render", "console.letters"):
-            monkeypatch.setattr(f"chalicelib.{module}.templates", lambda: found)
-
-    return mended
+    return lambda: needing_nothing(monkeypatch, tmp_path, "chalicelib.console.letters")
 
 
 def signed_in(stage: Stage, scopes: str, types: str = "") -> Browser:

@@ -18,11 +18,10 @@ from chalicelib import aws
 from chalicelib.door import bus
 from chalicelib.door.envelope import DETAIL_TYPE
 from chalicelib.letters import letters
-from chalicelib.words.render import Templates
 from cli import target as targets
 from cli.commands.dead_letters import command
 from tests.factories import REGION, sample, shipped
-from tests.integration.aws_fixture import Stage
+from tests.integration.aws_fixture import Stage, needing_nothing
 from tests.integration.test_dispatch import run
 
 
@@ -69,22 +68,7 @@ def dead_ids(lane: str = "orders") -> list[str]:
 @pytest.fixture
 def mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Make order.shipped need nothing, as an author does who mends a template."""
-
-    def mended() -> None:
-        folder = tmp_path / "templates" / "order.shipped"
-        folder.mkdir(parents=True)
-        for locale in ("es", "en"):
-            text = "{% block subject %}Va{% endblock %}{% block body %}{{ event.id }}{% endblock %}"
-            (folder / f"{locale}.j2").write_text(text, "utf-8")
-        found = Templates(tmp_path / "templates")
-        for module in (
-            "chalicelib.lanes.invocation",
-            "chalicelib.words.render",
-            "cli.commands.dead_letters",
-        ):
-            monkeypatch.setattr(f"{module}.templates", lambda: found)
-
-    return mended
+    return lambda: needing_nothing(monkeypatch, tmp_path, "cli.commands.dead_letters")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +13,14 @@ from botocore.exceptions import EndpointConnectionError
 from chalice.test import Client
 
 from chalicelib import aws, names
-from chalicelib.lanes import invocation, sweeping
+from chalicelib.lanes import sweeping
 from chalicelib.lanes.dispatch import Redeliver, dispatch
 from chalicelib.plan import gathering
 from chalicelib.rules import reading
 from chalicelib.store import holds
 from chalicelib.store.record import text_of
 from tests.factories import sample
-from tests.integration.aws_fixture import Stage
+from tests.integration.aws_fixture import Stage, lanes_at
 from tests.integration.test_api import add_key, post
 from tests.integration.test_held import call
 
@@ -41,11 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(f"{__name__}.NOW", datetime.now(UTC).replace(microsecond=0))
 
     def put_on(after: timedelta) -> None:
-        class At:
-            monotonic = staticmethod(time.monotonic)
-            time = staticmethod((NOW + after).timestamp)
-
-        monkeypatch.setattr(invocation, "time", At)
+        lanes_at(monkeypatch, NOW + after)
 
     put_on(timedelta(0))
     return put_on

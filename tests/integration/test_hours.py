@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from chalicelib.plan.compose import event_tag
 from chalicelib.rules import hours, reading
 from chalicelib.store import holds
 from tests.factories import sample
-from tests.integration.aws_fixture import Stage
+from tests.integration.aws_fixture import Stage, lanes_at
 
 SANTIAGO = ZoneInfo("America/Santiago")
 
@@ -52,11 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """What time it is in the lanes."""
 
     def put_on(moment: datetime) -> None:
-        class At:
-            monotonic = staticmethod(time.monotonic)
-            time = staticmethod(moment.timestamp)
-
-        monkeypatch.setattr(invocation, "time", At)
+        lanes_at(monkeypatch, moment)
 
     return put_on
 

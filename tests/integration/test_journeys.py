@@ -27,7 +27,7 @@ from chalicelib.store.run import Run
 from chalicelib.store.tokens import Ack, Grant
 from cli.commands import dead_letters
 from tests.factories import ACCOUNT, REGION, sample, shipped
-from tests.integration.aws_fixture import Stage
+from tests.integration.aws_fixture import Stage, lanes_at
 from tests.integration.test_api import add_key, post
 
 KEY = "hk_journeys-key-of-the-integration-tests"
@@ -387,15 +387,7 @@ def night(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     category = replace(found.categories["reminders"], hours=hours.read("22:00-08:00", ()))
     found = replace(found, categories={**found.categories, "reminders": category})
     monkeypatch.setattr(invocation, "routing", lambda stage: found)
-    monkeypatch.setattr(invocation, "time", _at(moment))
-
-
-def _at(moment: datetime) -> Any:
-    class At:
-        monotonic = staticmethod(time.monotonic)
-        time = staticmethod(moment.timestamp)
-
-    return At
+    lanes_at(monkeypatch, moment)
 
 
 def test_a_cart_left_at_night_begins_at_once(

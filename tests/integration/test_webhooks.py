@@ -32,7 +32,7 @@ from cli.main import main
 from cli.paths import ROOT
 from cli.stack.emulator import free_port
 from tests.endpoint import endpoint
-from tests.factories import ACCOUNT, REGION, shipped
+from tests.factories import shipped
 from tests.integration.aws_fixture import Stage
 from tests.integration.certificates import certificate
 from tests.patience import PATIENCE
@@ -70,26 +70,7 @@ def secret(name: str = "erp") -> str:
 
 def waiting(stage: Stage) -> list[dict[str, Any]]:
     """What lies in the queue of webhooks, as Lambda would hand it over."""
-    got = stage.sqs.receive_message(
-        QueueUrl=stage.queue_url(QUEUE),
-        MaxNumberOfMessages=10,
-        AttributeNames=["All"],
-        MessageAttributeNames=["All"],
-    ).get("Messages", [])
-    return [
-        {
-            "messageId": m["MessageId"],
-            "receiptHandle": m["ReceiptHandle"],
-            "body": m["Body"],
-            "attributes": m["Attributes"],
-            "messageAttributes": {
-                n: {"stringValue": v["StringValue"], "dataType": "String"}
-                for n, v in m.get("MessageAttributes", {}).items()
-            },
-            "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
-        }
-        for m in got
-    ]
+    return stage.receive_from(QUEUE)
 
 
 def drain(

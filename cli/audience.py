@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import click
@@ -12,6 +11,7 @@ from chalicelib import names
 from chalicelib.channels import audience
 from chalicelib.channels.audience import Subscription
 from chalicelib.rules.routing import Topic
+from chalicelib.side_by_side import side_by_side
 from chalicelib.spelling import did_you_mean
 from cli.target import Target
 
@@ -60,5 +60,4 @@ def subscriptions(target: Target, arns: Mapping[str, str]) -> list[Subscription]
     for topic, arn in arns.items():
         for page in pager.paginate(TopicArn=arn):
             listed += [(topic, found) for found in page["Subscriptions"]]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda pair: audience.told(sns, *pair), listed))
+    return side_by_side(lambda pair: audience.told(sns, *pair), listed, _AT_ONCE)

@@ -6,10 +6,9 @@ are let through is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
@@ -21,6 +20,7 @@ from chalicelib.console.visit import Page, Redirect, Sorry, Visit, link
 from chalicelib.regex import regex
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Topic
+from chalicelib.side_by_side import side_by_side
 from chalicelib.store import audit
 from chalicelib.values import dataclass
 from chalicelib.words.render import templates
@@ -34,8 +34,6 @@ _NONE: Final = {"exists": False}
 _AT_ONCE: Final = 8
 _GONE: Final = ("NotFound", "NotFoundException")
 _TOKEN: Final = regex(r"[\x21-\x7e]{1,2000}\Z")
-_T = TypeVar("_T")
-_U = TypeVar("_U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,9 @@ class Heard:
 
 
 def topics(visit: Visit) -> Page:
-    found = _at_once(lambda topic: _row(visit, topic), routing(visit.stage.name).topics.values())
+    found = side_by_side(
+        lambda topic: _row(visit, topic), routing(visit.stage.name).topics.values(), _AT_ONCE
+    )
     return Page("topics", {"section": "topics", "rows": found})
 
 
@@ -148,7 +148,7 @@ def _page(
         {
             "section": "topics",
             "topic": about,
-            "rows": _at_once(told, listed),
+            "rows": side_by_side(told, listed, _AT_ONCE),
             "after": after,
             "further": link("topic", name=name, after=further) if further else "",
             "may": may,
@@ -245,8 +245,3 @@ def masked(protocol: str, endpoint: str) -> str:
         return f"{protocol}://{urlsplit(endpoint).hostname}/…"
     service, _, last = endpoint.rpartition(":")
     return f"…{last}" if protocol in ("sqs", "lambda") and service else "…"
-
-
-def _at_once(call: Callable[[_T], _U], of: Iterable[_T]) -> list[_U]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(call, of))

@@ -6,9 +6,7 @@ No person is shown, nor the key of a run, which may be one: from both, links lea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +19,7 @@ from chalicelib.journeys.running import PAGE, Running, Stop
 from chalicelib.regex import regex
 from chalicelib.rules.journeys import Journey
 from chalicelib.rules.reading import routing
+from chalicelib.side_by_side import side_by_side
 from chalicelib.store import ledger, waiting
 from chalicelib.store.record import Record
 from chalicelib.values import dataclass
@@ -30,8 +29,6 @@ _RUNS: Final = 20
 _AT_ONCE: Final = 8
 _GONE: Final = "StateMachineDoesNotExist"
 _PLACE: Final = regex(r"[0-9TZ:.-]{10,30}/[0-9TZ:.-]{10,30}/[0-9a-zA-Z_-]{1,80}\Z")
-_T = TypeVar("_T")
-_U = TypeVar("_U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class Held:
 def journeys(visit: Visit) -> Page:
     rules = routing(visit.stage.name)
     named = list(rules.journeys)
-    numbers = _at_once(lambda name: _number(visit, name), named)
+    numbers = side_by_side(lambda name: _number(visit, name), named, _AT_ONCE)
     rows = [
         Row(
             rules.journeys[name],
@@ -91,7 +88,7 @@ def journey(visit: Visit) -> Page:
         raise
     found = [
         one
-        for one in _at_once(lambda arn: _standing(visit, arn), arns[:_RUNS])
+        for one in side_by_side(lambda arn: _standing(visit, arn), arns[:_RUNS], _AT_ONCE)
         if visit.key.may_type(one.run.event.get("type", ""))
     ]
     standing = Counter(one.stop.state for one in found if one.stop)
@@ -158,8 +155,3 @@ def _standing(visit: Visit, arn: str) -> Standing:
     patience = visit.patience.for_another()
     run = patience.ask(lambda: running.begun(visit.stage, arn))
     return Standing(run, patience.ask(lambda: running.stands(visit.stage, arn)))
-
-
-def _at_once(call: Callable[[_T], _U], of: Iterable[_T]) -> list[_U]:
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(call, of))

@@ -48,7 +48,7 @@ from chalicelib.rules.destinations import parse, topic_of
 from chalicelib.stage import Stage
 from chalicelib.store import secrets
 from chalicelib.words import locales
-from chalicelib.words.compiled import Compiled
+from chalicelib.words.compiled import of_pages
 
 FOLDER: Final = Path(__file__).parent / "pages"
 HOME: Final = "activity"
@@ -265,14 +265,7 @@ def _is_there(path: str) -> bool:
 @functools.cache
 def environment() -> jinja2.Environment:
     """What pages are made in."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        bytecode_cache=Compiled(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = of_pages(FOLDER)
     made.globals |= {
         "link": link,
         "clock": times.clock,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -31,6 +30,7 @@ from chalicelib.plan.journeys import stopped_by
 from chalicelib.plan.timing import DELIVERAT
 from chalicelib.rules.reading import routing
 from chalicelib.rules.routing import Routing
+from chalicelib.side_by_side import side_by_side
 from chalicelib.spelling import did_you_mean
 from chalicelib.stage import Stage
 from chalicelib.store import claims as ledger_claims
@@ -334,8 +334,7 @@ def _schedule(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> Non
             log.warning("no schedule", lane=claim.lane, event=hold.tag, reason=code)
             claim.error = TransientError(f"it cannot be scheduled ({code})")
 
-    with ThreadPoolExecutor(min(_AT_ONCE, len(claims))) as pool:
-        list(pool.map(schedule, claims))
+    side_by_side(schedule, claims, _AT_ONCE)
 
 
 def _enqueue(stage: Stage, claims: Sequence[_Claim], patience: Patience) -> None:

@@ -19,7 +19,7 @@ from chalicelib.door.page_words import WORDS
 from chalicelib.store import secrets
 from chalicelib.store.tokens import TokenError
 from chalicelib.words import locales
-from chalicelib.words.compiled import Compiled
+from chalicelib.words.compiled import of_pages
 from chalicelib.words.render import templates
 
 FOLDER: Final = Path(__file__).parent / "pages"
@@ -95,14 +95,7 @@ def page(
 @functools.cache
 def environment() -> jinja2.Environment:
     """What pages are made in."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        bytecode_cache=Compiled(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return of_pages(FOLDER)
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -14,6 +13,7 @@ from chalicelib.lanes import wakes
 from chalicelib.lanes.invocation import Invocation
 from chalicelib.lanes.item import Item
 from chalicelib.lanes.settle import again
+from chalicelib.side_by_side import side_by_side
 from chalicelib.store import holds
 from chalicelib.store.holds import Hold
 
@@ -49,8 +49,7 @@ def _hold(run: Invocation, waiting: Sequence[Item]) -> None:
             again(item)
         return
     _ = run.stage.place  # asked for once
-    with ThreadPoolExecutor(min(_THREADS, len(waiting))) as pool:
-        made = list(pool.map(lambda item: _schedule(run, _of(item)), waiting))
+    made = side_by_side(lambda item: _schedule(run, _of(item)), waiting, _THREADS)
     for item, scheduled in zip(waiting, made, strict=True):
         item.changed = False  # the ledger says so already
         if not scheduled:

@@ -5,17 +5,17 @@ A page costs so much and no more, however long the ledger is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from chalicelib import aws
 from chalicelib.errors import TransientError
+from chalicelib.side_by_side import side_by_side
 from chalicelib.store import table
 from chalicelib.store.shares import AT, SHARD, SHARDS, shard_of
 from chalicelib.values import dataclass
@@ -31,8 +31,8 @@ _LAST: Final = "~"
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 _LOOKS: Final = (50, 500, None, None)
 _ROWS: Final = 4_000
-_T = TypeVar("_T")
-_U = TypeVar("_U")
+_AT_ONCE: Final = 10
+"""As many as the client has connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def newest(stage: Stage, wanted: Wanted, count: int, patience: Patience, before:
         if not open_ones:
             break
         read_on = partial(_read_on, stage, wanted, every or look, patience)
-        _each(read_on, open_ones)
+        side_by_side(read_on, open_ones, _AT_ONCE)
     edge = max(share.edge for share in shares)
     sure = [item for item in _sorted(shares) if _at(item) >= edge]
     if len(sure) >= count or not edge:
@@ -180,12 +180,6 @@ def _at(item: table.Item) -> str:
     return str(item[AT]["S"])
 
 
-def _each(do: Callable[[_T], _U], these: Sequence[_T]) -> list[_U]:
-    """Do something for each, side by side: as many as the client has connections."""
-    with ThreadPoolExecutor(min(10, len(these))) as pool:
-        return list(pool.map(do, these))
-
-
 # -- figures ---------------------------------------------------------------------------------------
 
 
@@ -213,9 +207,10 @@ def sample(
     edges = [since + step * number for number in range(spans + 1)]
     texts = [_text(edge) for edge in edges]
     whole = Wanted(since=texts[0])
-    answers = _each(
+    answers = side_by_side(
         lambda shard: _query(stage, shard, whole, texts[-1], _ROWS // SHARDS, patience),
         whole.shards,
+        _AT_ONCE,
     )
     if not any("LastEvaluatedKey" in answer for answer in answers):
         sorted_out: list[list[table.Item]] = [[] for _ in range(spans)]
@@ -235,7 +230,7 @@ def sample(
             covered = max(edges[number + 1] - oldest, timedelta(milliseconds=1))
         return Sample(items, SHARDS * (step / covered))
 
-    return _each(of_span, range(spans)), False
+    return side_by_side(of_span, range(spans), _AT_ONCE), False
 
 
 def _text(moment: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from jinja2 import BytecodeCache
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
 FOLDER: Final = "__pycache__"
@@ -33,3 +33,15 @@ class Compiled(BytecodeCache):
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Nothing: a function may not write, and a tree is not written into."""
+
+
+def of_pages(folder: Path) -> Environment:
+    """What pages are made in, of the templates in a folder: nothing that somebody typed is ever markup."""
+    return Environment(
+        loader=FileSystemLoader(folder),
+        bytecode_cache=Compiled(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

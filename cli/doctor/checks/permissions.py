@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from chalicelib.names import Place
+from chalicelib.side_by_side import side_by_side
 from cli.deploy import policies
 from cli.deploy.changes import Right, rights_in
 from cli.doctor.finding import Patient, Told, check
@@ -107,8 +107,9 @@ def _forbidden(found: Patient, roles: Mapping[str, str]) -> Iterator[Told]:
         for function, role in roles.items()
         for question in questions(_wanted(found, function)[0]["Statement"], place)
     ]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda one: _denied(iam, place.role_arn(one[1]), one[2]), asked))
+    answers = side_by_side(
+        lambda one: _denied(iam, place.role_arn(one[1]), one[2]), asked, _AT_ONCE
+    )
     denied: dict[str, set[Pair]] = {}
     for (function, _, _), pairs in zip(asked, answers, strict=True):
         denied.setdefault(function, set()).update(pairs)
